@@ -1,0 +1,1 @@
+"""The texts that travel with data and models."""

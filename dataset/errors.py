@@ -1,0 +1,64 @@
+"""Every error that danceproof raises on purpose.
+
+    DanceproofError
+    ├── VideoError                 a file that cannot be read as video
+    │   └── NotAVideoError         there is nothing to decode: missing, empty, no video stream, a directory
+    ├── PoseError                  key points that cannot be estimated or read
+    ├── ModelError                 weights that are missing, damaged or of another kind
+    ├── RecordError                a manifest or record that does not follow its schema
+    ├── SynthesisError             a generator that cannot be trained or run as asked
+    └── DetectorError              a detector that cannot be trained, evaluated or run as asked
+
+The commands print such an error as one line on stderr and exit with status 2.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class DanceproofError(Exception):
+    """What was wrong, with which file, and what to do next, in one line.
+
+    Args:
+        problem: what was wrong, as a clause without a full stop.
+        path: the file it is about, if any; printed in front.
+        hint: what the reader can do or type next, if there is anything.
+    """
+
+    def __init__(self, problem: str, *, path: str | Path | None = None, hint: str | None = None) -> None:
+        self.problem = problem
+        self.path = None if path is None else Path(path)
+        self.hint = hint
+        line = problem if path is None else f"{path}: {problem}"
+        if hint:
+            line = f"{line} – {hint}"
+        super().__init__(" ".join(line.split()))
+
+
+class VideoError(DanceproofError):
+    """A video file that cannot be read or written."""
+
+
+class NotAVideoError(VideoError):
+    """There is nothing to decode in the file."""
+
+
+class PoseError(DanceproofError):
+    """Key points that cannot be estimated, read or used."""
+
+
+class ModelError(DanceproofError):
+    """Weights that are missing, damaged or of another kind."""
+
+
+class RecordError(DanceproofError):
+    """A manifest or record that does not follow its schema."""
+
+
+class SynthesisError(DanceproofError):
+    """A generator that cannot be trained or run as asked."""
+
+
+class DetectorError(DanceproofError):
+    """A detector that cannot be trained, evaluated or run as asked."""

@@ -1,0 +1,1 @@
+"""Is the person in this video filmed, or made by motion transfer?"""

@@ -1,0 +1,1 @@
+"""Pose-driven motion transfer: make the target do the source's motion."""

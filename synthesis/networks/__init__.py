@@ -1,0 +1,1 @@
+"""The networks of the generator and its judges."""
