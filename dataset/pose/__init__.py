@@ -1,0 +1,49 @@
+"""Poses of the people in a video.
+
+    estimate_poses(video)          key points of the main person, one row a frame
+    cached_poses(video, folder)    the same, estimated once
+    PeopleFinder()                 everybody in a still, for scanning
+    clean(poses), smooth(poses)    faults repaired; sliding median for transfer
+    PoseSequence                   what they return and take
+
+Nothing here imports MediaPipe before a pose is estimated.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dataset.pose.keypoints import BODY_25, B, PoseSequence, body_box
+
+if TYPE_CHECKING:
+    from dataset.pose.cache import cached_poses
+    from dataset.pose.clean import clean, smooth
+    from dataset.pose.estimate import estimate_poses
+    from dataset.pose.people import PeopleFinder
+
+__all__ = [
+    "BODY_25",
+    "B",
+    "PeopleFinder",
+    "PoseSequence",
+    "body_box",
+    "cached_poses",
+    "clean",
+    "estimate_poses",
+    "smooth",
+]
+
+_HOMES = {
+    "PeopleFinder": "dataset.pose.people",
+    "cached_poses": "dataset.pose.cache",
+    "clean": "dataset.pose.clean",
+    "estimate_poses": "dataset.pose.estimate",
+    "smooth": "dataset.pose.clean",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
