@@ -1,0 +1,12 @@
+"""Video in and out, by PyAV: facts, frames, pairs of consecutive frames, and a writer.
+
+Times are seconds from the first frame, taken from the container's timestamps. Pictures are uint8 (H, W, 3), RGB,
+upright. Files that cannot be used raise `dataset.errors.VideoError` or its kind `NotAVideoError`.
+"""
+
+from __future__ import annotations
+
+from dataset.video.reader import Frame, FrameReader, read_frames
+from dataset.video.writer import VideoWriter
+
+__all__ = ["Frame", "FrameReader", "VideoWriter", "read_frames"]

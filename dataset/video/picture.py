@@ -1,0 +1,100 @@
+"""From a decoded frame to an upright RGB picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+# Exact arithmetic, the same on every machine; chroma at full width.
+SCALING = (
+    Interpolation.BILINEAR
+    | Interpolation.ACCURATE_RND
+    | Interpolation.BITEXACT
+    | Interpolation.FULL_CHR_H_INT
+)
+
+_UNSPECIFIED, _RESERVED = 2, 3  # AVColorSpace: the stream does not say
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How a stored picture is turned to stand upright.
+
+    Args:
+        turns: quarter turns clockwise, 0 to 3.
+        mirrored: whether the turned picture is then mirrored left to right.
+    """
+
+    turns: int = 0
+    mirrored: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Orientation:
+        """Read the display matrix of a decoded frame; slanted angles are rounded to a quarter turn."""
+        data = next((side for side in frame.side_data if side.type.name == "DISPLAYMATRIX"), None)
+        if data is None:
+            return cls()
+        a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].astype(float)
+        mirrored = a * d - b * c < 0
+        if mirrored:  # undo the mirror, which comes last, to leave a rotation
+            a = -a
+        return cls(turns=round(np.degrees(np.arctan2(b, a)) / 90) % 4, mirrored=bool(mirrored))
+
+    def upright(self, image: np.ndarray) -> np.ndarray:
+        """Turn an (H, W, 3) picture; a contiguous array comes back."""
+        turned = np.rot90(image, -self.turns)
+        return np.ascontiguousarray(turned[:, ::-1] if self.mirrored else turned)
+
+
+class Converter:
+    """Turns the frames of one video into upright RGB pictures of one size."""
+
+    def __init__(self, first: VideoFrame) -> None:
+        self.orientation = Orientation.of(first)
+        self._size = (first.width, first.height)
+        self._reformatter = VideoReformatter()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the upright pictures."""
+        width, height = self._size
+        return (height, width) if self.orientation.turns % 2 else (width, height)
+
+    def fits(self, frame: VideoFrame) -> bool:
+        """Whether a frame has the size of the first one."""
+        return (frame.width, frame.height) == self._size
+
+    def convert(self, frame: VideoFrame) -> np.ndarray:
+        """The picture of a frame: uint8 (H, W, 3), RGB, upright.
+
+        The matrix and range that the stream states are used. A stream that states no matrix is taken as BT.709
+        from 720 lines on and as BT.601 below, as players do. Transparent parts are laid on black.
+        """
+        alpha = any(component.is_alpha for component in frame.format.components)
+        rgb = self._reformatter.reformat(
+            frame,
+            width=self._size[0],
+            height=self._size[1],
+            format="rgba" if alpha else "rgb24",
+            src_colorspace=self._matrix(frame),
+            src_color_range=frame.color_range or (ColorRange.JPEG if _is_full(frame) else ColorRange.MPEG),
+            dst_color_range=ColorRange.JPEG,
+            interpolation=SCALING,
+            threads=1,
+        ).to_ndarray()
+        if alpha:
+            opacity = rgb[..., 3:].astype(np.uint16)
+            rgb = ((rgb[..., :3] * opacity + 127) // 255).astype(np.uint8)
+        return self.orientation.upright(rgb)
+
+    def _matrix(self, frame: VideoFrame) -> int | None:
+        if frame.format.is_rgb or frame.colorspace not in (_UNSPECIFIED, _RESERVED):
+            return None
+        return Colorspace.ITU709 if max(self._size) >= 1280 or min(self._size) >= 720 else Colorspace.ITU601
+
+
+def _is_full(frame: VideoFrame) -> bool:
+    return frame.format.is_rgb or frame.format.name.startswith(("yuvj", "gray", "mono", "pal"))

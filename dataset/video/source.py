@@ -1,0 +1,124 @@
+"""Opening a file as video: what is refused, and why, before a frame is decoded."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import av.error
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from dataset.errors import NotAVideoError, VideoError
+
+# A frame above this is refused before anything is allocated for it: 100 megapixels is three times 8K.
+MAX_PIXELS = 100_000_000
+
+# Containers that hold moving pictures in one file. Left out on purpose are play lists and scripts (they open
+# other files), single pictures, and text, which the library would also "play".
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,nut,ivf,"
+    "obu,av1,h264,hevc,m4v,mjpeg,mxf,dv,yuv4mpegpipe,wtv,rm,swf,vvc"
+)
+
+_HINT = "give a video such as .mp4, .mov, .mkv, .webm, .avi or .gif"
+
+
+class Opened(NamedTuple):
+    """An open container and the stream that is read from it."""
+
+    container: InputContainer
+    stream: VideoStream
+
+
+def check_file(path: str | Path) -> Path:
+    """Return `path` if it is a regular, readable file that is not empty; otherwise raise NotAVideoError."""
+    path = Path(path)
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise NotAVideoError("no such file", path=path, hint="check the spelling of the path") from None
+    except (OSError, ValueError) as error:
+        raise NotAVideoError(f"cannot be opened ({_reason(error)})", path=path) from error
+    if stat.S_ISDIR(status.st_mode):
+        raise NotAVideoError("is a folder, not a video", path=path, hint="name the files inside it")
+    if not stat.S_ISREG(status.st_mode):
+        raise NotAVideoError(
+            "is a device or pipe, not a file", path=path, hint="save the video to a file first"
+        )
+    if not os.access(path, os.R_OK):
+        raise NotAVideoError("no permission to read it", path=path, hint=f"chmod u+r {path.name}")
+    if status.st_size == 0:
+        raise NotAVideoError("the file is empty", path=path, hint="copy or download it again")
+    return path
+
+
+@contextmanager
+def open_video(path: str | Path, *, threads: int = 0) -> Iterator[Opened]:
+    """Open the first real video stream of a file for decoding.
+
+    Args:
+        path: the file.
+        threads: decoder threads; 0 lets the library choose. The pictures are the same for any number.
+
+    Raises:
+        NotAVideoError: nothing to decode (missing, a folder, audio only, not a video at all).
+        VideoError: a video, but one that cannot be decoded here (unknown codec, too large).
+    """
+    path = check_file(path)
+    try:
+        container = av.open(
+            # An absolute path, so that a name with a colon in it is not taken for a protocol.
+            os.path.abspath(path),
+            mode="r",
+            options={"max_pixels": str(MAX_PIXELS)},
+            container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
+            metadata_errors="replace",
+        )
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise NotAVideoError(f"cannot be read as video ({_reason(error)})", path=path, hint=_HINT) from error
+    try:
+        stream = _choose_stream(container, path)
+        context = stream.codec_context
+        context.thread_type = "AUTO"
+        context.thread_count = threads
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+        yield Opened(container, stream)
+    finally:
+        container.close()
+
+
+def _choose_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first video stream that is not cover art, checked for a decoder and a sane size."""
+    attached = av.stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & attached]
+    if not streams:
+        kinds = sorted({stream.type for stream in container.streams})
+        if "audio" in kinds:
+            raise NotAVideoError("holds sound but no pictures", path=path, hint=_HINT)
+        raise NotAVideoError("holds no video stream", path=path, hint=_HINT)
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise VideoError(
+            "its codec is unknown, so it cannot be decoded",
+            path=path,
+            hint="convert it to H.264 in .mp4 first",
+        )
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > MAX_PIXELS:
+        raise VideoError(
+            f"its frames are {width}×{height}, more than {MAX_PIXELS // 1_000_000} megapixels",
+            path=path,
+            hint="scale it down first",
+        )
+    return stream
+
+
+def _reason(error: BaseException) -> str:
+    """The library's own words for an error, without its numbers and the path."""
+    return str(getattr(error, "strerror", None) or error)
