@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import sys
 import time
 import traceback
@@ -90,17 +91,20 @@ def _tolerate_odd_file_names() -> None:
 def _reader_is_gone() -> bool:
     """Whether our own output is what broke, rather than a pipe to some worker process.
 
-    What could not be written is still in the buffer, so flushing again fails again. In that case the stream
-    is pointed at the null device, or the interpreter would complain once more on its way out.
+    If so, the stream is pointed at the null device, or the interpreter would complain once more when it ends.
     """
     gone = False
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
-        except BrokenPipeError:
+            descriptor = stream.fileno()
+        except (OSError, ValueError):
+            continue  # replaced by something in memory, which has no reader to lose
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        if any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
             gone = True
             null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
+            os.dup2(null, descriptor)
             os.close(null)
     return gone
 
@@ -214,7 +218,7 @@ class PlainLines:
         return f"{self._done}/{self._total}" if self._total is not None else str(self._done)
 
     def _left(self, now: float) -> str:
-        # The rate counts from the first update: a resumed job does not start at zero, and setting up takes time.
+        # The rate counts from the first update: a resumed job does not start at zero, and set-up takes time.
         if self._first is None or self._total is None:
             return ""
         since, start = self._first
