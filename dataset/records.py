@@ -85,7 +85,9 @@ class Corpus:
         try:
             clips = [_clip(entry) for entry in data["clips"]]
         except (KeyError, TypeError) as error:
-            raise RecordError(f"a clip's record lacks or has a field too many ({error})", path=manifest) from error
+            raise RecordError(
+                f"a clip's record lacks or has a field too many ({error})", path=manifest
+            ) from error
         return cls(root, clips)
 
     def save(self) -> None:

@@ -71,7 +71,22 @@ class PoseSequence:
     def __getitem__(self, rows: slice) -> Self:
         """A stretch of the sequence: ``poses[10:20]``."""
         return replace(
-            self, times=self.times[rows], **{name: points[rows] for name, points in self.parts().items()}
+            self,
+            times=self.times[rows],
+            body=self.body[rows],
+            left_hand=self.left_hand[rows],
+            right_hand=self.right_hand[rows],
+            face=self.face[rows],
+        )
+
+    def with_parts(self, parts: dict[str, Array]) -> Self:
+        """The same frames with other key points, named as in `parts`."""
+        return replace(
+            self,
+            body=parts["body"],
+            left_hand=parts["left_hand"],
+            right_hand=parts["right_hand"],
+            face=parts["face"],
         )
 
     def parts(self) -> dict[str, Array]:
@@ -102,14 +117,17 @@ class PoseSequence:
             out = points.copy()
             out[:, :, :2] = points[:, :, :2] * factor + offset
             moved[name] = out
-        return replace(self, size=size, **moved)
+        return replace(self.with_parts(moved), size=size)
 
     def save(self, path: str | Path) -> None:
         """Write the sequence as one compressed ``.npz`` of plain arrays."""
         with atomic_path(path) as temporary, temporary.open("wb") as out:
             np.savez_compressed(
                 out,
-                **self.parts(),
+                body=self.body,
+                left_hand=self.left_hand,
+                right_hand=self.right_hand,
+                face=self.face,
                 times=self.times,
                 size=np.array(self.size),
                 video_sha256=np.array(self.video_sha256),

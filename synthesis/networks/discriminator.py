@@ -97,5 +97,3 @@ def _norm(kind: str, channels: int) -> nn.Module:
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     raise ValueError(f"norm is 'instance' or 'batch', not {kind!r}")
-
-

@@ -1,0 +1,129 @@
+"""Every choice of a training run, as dataclasses; what a run was made with is stored beside its weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Self, get_type_hints
+
+from dataset.errors import ModelError, SynthesisError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How a recording becomes training pairs."""
+
+    height: int = 256  # pixels of the window that the generator paints, a multiple of 32
+    face: str = "contours"  # how the stick figure shows the face: "dots" as in the paper, or "contours"
+    margin: float = 0.12  # space left round the person in the window, as a share of the person's size
+    jitter: float = 0.05  # random shift and scale of the window in training, as a share of its height
+    holdout: float = 0.0  # share of frames at each recording's end that is never trained on
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the networks."""
+
+    width: int = 48  # generator channels at half resolution
+    thin: int = 16  # generator channels at full resolution
+    ndf: int = 32  # discriminator channels after its first convolution
+    n_layers: int = 3  # stride-2 convolutions of the discriminator; 3 is the 70×70 PatchGAN
+    scales: int = 2  # discriminators, each at half the resolution of the one before
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the objective's terms (paper eq. 3)."""
+
+    lambda_gan: float = 1.0  # least-squares adversarial term on two consecutive frames (L_smooth)
+    lambda_fm: float = 10.0  # feature matching on the discriminator's activations
+    lambda_p: float = 5.0  # perceptual loss on both frames
+    lambda_l1: float = 10.0  # plain pixel difference; not in the paper, it steadies short runs
+    perceptual: str = "squeezenet1_1"  # backbone of the perceptual loss; the paper's is VGG19
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """How long and how fast."""
+
+    steps: int = 1500  # training steps, two consecutive frames each
+    warmup: float = 0.3  # share of the steps with pixel and perceptual loss only
+    lr: float = 3e-4  # Adam's rate for the generator before the adversarial part; it falls to lr_gan there
+    lr_gan: float = 2e-4  # Adam's rate for both networks in the adversarial part (paper: 2e-4)
+    beta1: float = 0.5  # Adam (paper)
+    beta2: float = 0.999  # Adam (paper)
+    ema: float = 0.995  # decay of the averaged weights that are kept
+    forget: float = 0.4  # share of frames painted from the plate instead of the previous frame
+    temporal: bool = True  # temporal smoothing: the second frame is conditioned on the first (paper §3.2)
+    snapshots: tuple[int, ...] = ()  # steps at which weaker generators are kept, for detector training
+    seed: int = 0  # of weights, data order and noise
+    precision: str = "bf16"  # "bf16" (autocast) or "float32"
+
+
+@dataclass(frozen=True)
+class SynthesisConfig:
+    """All of it, with the preset's name."""
+
+    preset: str = "compact"
+    data: DataConfig = field(default_factory=DataConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+
+    def __post_init__(self) -> None:
+        if self.data.height % 32 or self.data.height < 64:
+            raise SynthesisError(
+                f"the window's height is a multiple of 32 from 64 up, not {self.data.height}"
+            )
+        if self.schedule.precision not in ("bf16", "float32"):
+            raise SynthesisError(f"precision is bf16 or float32, not {self.schedule.precision!r}")
+        if self.data.face not in ("dots", "contours"):
+            raise SynthesisError(f"face is dots or contours, not {self.data.face!r}")
+        if self.schedule.steps < 1:
+            raise SynthesisError("a run has at least one step")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The config that `to_dict` wrote.
+
+        Raises:
+            ModelError: a field is unknown, so the model was made by another version.
+        """
+        config: Self = _build(cls, values)
+        return config
+
+
+def _build(cls: type, values: dict[str, Any]) -> Any:
+    known = {spec.name for spec in fields(cls)}
+    if unknown := set(values) - known:
+        raise ModelError(
+            f"unknown settings {', '.join(sorted(unknown))}", hint="the model was made by another version"
+        )
+    hints = get_type_hints(cls)
+    built = {}
+    for name, value in values.items():
+        kind = hints[name]
+        if is_dataclass(kind) and isinstance(kind, type):
+            built[name] = _build(kind, value)
+        else:
+            built[name] = tuple(value) if isinstance(value, list) else value
+    return cls(**built)
+
+
+#: Named starting points; every field can be changed from there.
+PRESETS = {"compact": SynthesisConfig()}
+
+
+def preset(name: str) -> SynthesisConfig:
+    """The preset of that name.
+
+    Raises:
+        SynthesisError: there is none.
+    """
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise SynthesisError(f"no preset {name!r}; there are: {', '.join(PRESETS)}") from None

@@ -1,0 +1,189 @@
+"""A trained generator of one target: what a model folder holds, and how it is written and read.
+
+MODEL/
+  model.json               config, recordings, window size, hashes, the tool's version
+  generator.safetensors    averaged weights of the generator
+  plate.png reference.png reference_label.png
+  poses.npz                the target's own poses, for normalisation
+  snapshots/N.safetensors  weaker generators from earlier in the run
+  checkpoint.safetensors   where an unfinished run goes on
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from dataset.errors import ModelError
+from dataset.files import atomic_path, sha256_file, write_json
+from dataset.pose.keypoints import PoseSequence
+from dataset.provenance import VERSION
+from synthesis.config import SynthesisConfig
+from synthesis.networks.generator import CompactGenerator
+
+Image = npt.NDArray[np.uint8]
+MODEL_SCHEMA = 1
+_HINT = "train one with: synthesize train RECORDING --out MODEL"
+
+
+@dataclass
+class TargetModel:
+    """A generator and what it needs to paint its target.
+
+    Attributes:
+        config: what it was trained with.
+        subject: name of the target.
+        recordings: for each training recording its file name and SHA-256.
+        shape: width and height of the window.
+        frame_scale: factor from the target's full frames to those that the windows are sampled from.
+        plate: (H, W, 3) uint8.
+        reference, reference_label: (h, w, 3) uint8 of size `shape`.
+        poses: the target's training poses in full-frame pixels.
+        steps: training steps behind the weights.
+        sha256: hash of the weights in use, empty before they are saved.
+    """
+
+    config: SynthesisConfig
+    subject: str
+    recordings: list[dict[str, str]]
+    shape: tuple[int, int]
+    frame_scale: float
+    plate: Image
+    reference: Image
+    reference_label: Image
+    poses: PoseSequence
+    generator: CompactGenerator
+    steps: int
+    sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the generator is called in a corpus: preset, window height, training steps."""
+        return f"{self.config.preset}-{self.shape[1]}-{self.steps}"
+
+    def save(self, folder: str | Path) -> None:
+        """Write all but the weights, then the weights, then ``model.json``, each atomically."""
+        root = Path(folder)
+        root.mkdir(parents=True, exist_ok=True)
+        for name in ("plate", "reference", "reference_label"):
+            write_image(root / f"{name}.png", getattr(self, name))
+        self.poses.save(root / "poses.npz")
+        self.sha256 = save_weights(root / "generator.safetensors", self.generator.state_dict())
+        facts: dict[str, Any] = {
+            "schema": MODEL_SCHEMA,
+            "tool": f"danceproof {VERSION}",
+            "subject": self.subject,
+            "recordings": self.recordings,
+            "shape": list(self.shape),
+            "frame_scale": self.frame_scale,
+            "steps": self.steps,
+            "weights_sha256": self.sha256,
+            "config": self.config.to_dict(),
+        }
+        write_json(root / "model.json", facts)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, snapshot: int | None = None) -> Self:
+        """Read a model folder.
+
+        Args:
+            folder: as written by `save`.
+            snapshot: take the weaker generator of that training step instead of the final one.
+
+        Raises:
+            ModelError: there is no finished model, a file is missing, or the weights were changed.
+        """
+        root = Path(folder)
+        facts = read_facts(root)
+        config = SynthesisConfig.from_dict(facts["config"])
+        generator = CompactGenerator(config.network.width, config.network.thin)
+        weights = root / "generator.safetensors" if snapshot is None else snapshot_path(root, snapshot)
+        if not weights.is_file():
+            kept = ", ".join(str(step) for step in snapshots(root)) or "none"
+            raise ModelError("weights are missing", path=weights, hint=f"snapshots kept: {kept}")
+        digest = sha256_file(weights)
+        if snapshot is None and digest != facts["weights_sha256"]:
+            raise ModelError("the weights are not those that model.json names", path=weights, hint=_HINT)
+        try:
+            generator.load_state_dict(load_file(weights))
+        except (SafetensorError, RuntimeError) as error:
+            raise ModelError(f"the weights do not fit their config ({error})", path=weights) from error
+        return cls(
+            config=config,
+            subject=facts["subject"],
+            recordings=facts["recordings"],
+            shape=(facts["shape"][0], facts["shape"][1]),
+            frame_scale=facts["frame_scale"],
+            plate=read_image(root / "plate.png"),
+            reference=read_image(root / "reference.png"),
+            reference_label=read_image(root / "reference_label.png"),
+            poses=PoseSequence.load(root / "poses.npz"),
+            generator=generator.eval(),
+            steps=facts["steps"] if snapshot is None else snapshot,
+            sha256=digest,
+        )
+
+
+def read_facts(root: Path) -> dict[str, Any]:
+    """``model.json`` of a finished model.
+
+    Raises:
+        ModelError: it is missing or not of this schema.
+    """
+    path = root / "model.json"
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ModelError("no finished model in this folder", path=root, hint=_HINT) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"not readable as JSON ({error})", path=path) from error
+    if not isinstance(facts, dict) or facts.get("schema") != MODEL_SCHEMA:
+        raise ModelError(f"not a model of schema {MODEL_SCHEMA}", path=path)
+    return facts
+
+
+def snapshot_path(root: Path, step: int) -> Path:
+    """Where the weaker generator of a training step is kept."""
+    return root / "snapshots" / f"{step}.safetensors"
+
+
+def snapshots(root: Path) -> list[int]:
+    """Training steps whose generators are kept, rising."""
+    return sorted(
+        int(path.stem) for path in (root / "snapshots").glob("*.safetensors") if path.stem.isdigit()
+    )
+
+
+def save_weights(path: Path, state: dict[str, Tensor]) -> str:
+    """Write tensors atomically as safetensors and return the file's SHA-256."""
+    with atomic_path(path) as temporary:
+        save_file({key: value.contiguous() for key, value in state.items()}, temporary)
+    return sha256_file(path)
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Write an RGB picture as PNG, atomically."""
+    with atomic_path(path) as temporary:
+        if not cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+            raise ModelError("cannot write the picture", path=path)
+
+
+def read_image(path: Path) -> Image:
+    """Read a PNG as RGB.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+    if image is None:
+        raise ModelError("the picture is missing or damaged", path=path, hint=_HINT)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
