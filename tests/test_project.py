@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 SCRIPTS: dict[str, str] = PROJECT["project"]["scripts"]
 PACKAGES = ("forensics", "synthesis", "dataset", "cli", "cards")
-HEAVY = set("av cv2 datasets lpips matplotlib mediapipe scipy sklearn timm torch torchvision".split())
+HEAVY = {"av", "cv2", "datasets", "lpips", "matplotlib", "mediapipe", "scipy", "sklearn", "timm", "torch"}
 
 
 def test_exactly_one_distribution_owns_cv2() -> None:
