@@ -9,7 +9,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 SAMPLE := forensics/samples/mannequin_real.mp4 forensics/samples/mannequin_fake.mp4
 
 # Taken as it was typed: a path may hold spaces, quotes and dollar signs.
@@ -28,11 +28,14 @@ scan: .venv/runtime.stamp
 test: .venv/dev.stamp
 	@$(BIN)/python -m pytest --cov --cov-report=term
 
+# All four run, so that one call tells all that is wrong.
 check: .venv/dev.stamp
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@failed=0; \
+	$(BIN)/ruff check . || failed=1; \
+	$(BIN)/ruff format --check . || failed=1; \
+	$(BIN)/mypy || failed=1; \
+	$(BIN)/lint-imports || failed=1; \
+	exit $$failed
 
 format: .venv/dev.stamp
 	@$(BIN)/ruff check --fix-only --quiet .
