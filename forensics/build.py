@@ -1,0 +1,77 @@
+"""From a corpus to a detector ready for use: cross-fit, calibration, figures, and a network trained on everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from dataset.files import sha256_file, write_json
+from dataset.provenance import VERSION
+from dataset.records import CORPUS_FILE, Corpus
+from forensics.crossfit import Recipe, crossfit
+from forensics.detector import Detector
+from forensics.evaluate import Evaluation, evaluate_crossfit
+from forensics.train import Progress, train_network
+from forensics.windows import ClipWindows
+
+EVALUATION_FILE = "evaluation.json"
+
+
+def build_detector(
+    corpus: Corpus,
+    windows: Sequence[ClipWindows],
+    out: str | Path,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+) -> tuple[Detector, Evaluation]:
+    """Train and calibrate a detector, and say how good it is on people it had not seen.
+
+    Calibration and figures come from the cross-fit; the detector that is kept is then trained on everybody. A run that
+    was cut off goes on after its last whole group when it is started again.
+
+    Args:
+        corpus: labelled clips.
+        windows: of the corpus, from `forensics.crossfit.prepare`.
+        out: folder for the detector, ``evaluation.json`` and the groups' detectors.
+        recipe: how.
+        progress: called with optimiser steps done, in all, and a note.
+
+    Raises:
+        DetectorError: too few people, or nothing to train on.
+    """
+    recipe = recipe or Recipe()
+    steps = recipe.training.steps
+    groups = 0
+
+    def during_folds(done: int, total: int | None, note: str) -> None:
+        nonlocal groups
+        groups = total or 0
+        if progress is not None:
+            progress(done, groups + steps, note)
+
+    result = crossfit(windows, recipe, out, during_folds)
+    evaluation = evaluate_crossfit(result)
+    calibration = result.calibrate()
+
+    def during_last(done: int, _: int | None, note: str) -> None:
+        if progress is not None:
+            progress(groups + done, groups + steps, f"everybody, {note}")
+
+    detector = train_network(windows, recipe.network, recipe.training, during_last)
+    detector.calibration = calibration
+    detector.facts = {
+        "tool": f"danceproof {VERSION}",
+        "recipe": asdict(recipe),
+        "corpus_sha256": sha256_file(corpus.root / CORPUS_FILE),
+        "subjects": corpus.subjects(),
+        "clip_sha256": sorted(clip.sha256 for clip in corpus.clips),
+        "real_clips": sum(clip.label == "real" for clip in corpus.clips),
+        "fake_clips": sum(clip.label == "fake" for clip in corpus.clips),
+        "generators": sorted({clip.generator for clip in corpus.clips if clip.generator}),
+        "windows": int(sum(len(item) for item in windows)),
+        "figures": evaluation.figures,
+    }
+    detector.save(out)
+    write_json(Path(out) / EVALUATION_FILE, evaluation.to_dict())
+    return detector, evaluation

@@ -1,0 +1,119 @@
+"""Who is left out with whom, and what must not be in a corpus that is to be believed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from dataset.errors import DetectorError
+from dataset.records import Clip, Corpus
+from dataset.video import VideoInfo
+
+
+def is_train_only(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a subject is never evidence: it may be trained on, but neither calibrates nor is counted."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def make_folds(clips: Sequence[Clip], count: int, train_only: Sequence[str] = ()) -> list[list[str]]:
+    """Part the subjects into at most `count` groups that are left out together.
+
+    People tied by a cross-subject fake stay together where the group does not grow beyond its share: only then can
+    that fake be tested by a detector that has seen neither of the two.
+
+    Args:
+        clips: of the corpus.
+        count: groups wanted; as many as there are subjects is leave-one-subject-out.
+        train_only: patterns of subjects that are never left out.
+
+    Raises:
+        DetectorError: fewer than two subjects can be left out.
+    """
+    weight = Counter(clip.subject for clip in clips if not is_train_only(clip.subject, train_only))
+    subjects = sorted(weight)
+    if len(subjects) < 2:
+        raise DetectorError(
+            f"{len(subjects)} subject(s) can be left out, at least 2 are needed",
+            hint="add clips of more people to the corpus",
+        )
+    count = max(2, min(count, len(subjects)))
+    largest = -(-len(subjects) // count)
+    group = {subject: {subject} for subject in subjects}
+    links = sorted({(clip.subject, clip.source_subject) for clip in clips if clip.kind == "cross"})
+    for target, source in links:
+        if target not in group or source not in group or group[target] is group[source]:
+            continue
+        joined = group[target] | group[source]
+        if len(joined) <= largest:
+            for subject in joined:
+                group[subject] = joined
+    units = {tuple(sorted(members)) for members in group.values()}
+    folds: list[list[str]] = [[] for _ in range(count)]
+    load = [0] * count
+    for unit in sorted(units, key=lambda unit: (-sum(weight[name] for name in unit), unit)):
+        lightest = load.index(min(load))
+        folds[lightest] += unit
+        load[lightest] += sum(weight[name] for name in unit)
+    return [sorted(fold) for fold in folds if fold]
+
+
+def trainable(clip: Clip, left_out: Sequence[str]) -> bool:
+    """Whether a clip may be trained on: nobody left out is seen in it, and none of its motion is theirs."""
+    return clip.subject not in left_out and clip.source_subject not in left_out
+
+
+def testable(clip: Clip, left_out: Sequence[str]) -> bool:
+    """Whether a clip may be tested: everybody in it, on both sides, is left out."""
+    return clip.subject in left_out and clip.source_subject in left_out
+
+
+def check_corpus(corpus: Corpus) -> None:
+    """Refuse a corpus on which a detector would learn the file instead of the picture.
+
+    Raises:
+        DetectorError: the first of: a file twice, real and fake encoded differently, a clip without its pair.
+    """
+    by_path = {clip.path: clip for clip in corpus.clips}
+    if len(by_path) < len(corpus.clips):
+        twice = next(
+            path for path, number in Counter(clip.path for clip in corpus.clips).items() if number > 1
+        )
+        raise DetectorError("the manifest names this clip twice", path=twice)
+    seen: dict[str, str] = {}
+    for clip in corpus.clips:
+        if clip.sha256 in seen:
+            raise DetectorError(f"the same file as {seen[clip.sha256]}", path=clip.path)
+        seen[clip.sha256] = clip.path
+    facts = {clip.path: _facts(corpus, clip) for clip in corpus.clips}
+    values: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for clip in corpus.clips:
+        values[clip.label].add(facts[clip.path][0])
+    if values["real"] and values["fake"] and values["real"] != values["fake"]:
+        odd = " ".join(sorted(values["real"] ^ values["fake"])[0])
+        raise DetectorError(
+            f"the container tells the label: only real or only fake clips are {odd}",
+            path=corpus.root,
+            hint="encode all clips of a corpus by one encoder at one setting",
+        )
+    for clip in corpus.clips:
+        if clip.pair is None:
+            continue
+        if clip.pair not in by_path or by_path[clip.pair].label == clip.label:
+            raise DetectorError(f"its pair {clip.pair} is not a clip of the other label", path=clip.path)
+        if facts[clip.path] != facts[clip.pair]:
+            raise DetectorError(
+                f"differs from its pair {clip.pair} in codec, pixel format, size or frame rate",
+                path=clip.path,
+                hint="encode both by one encoder at one setting",
+            )
+
+
+def _facts(corpus: Corpus, clip: Clip) -> tuple[tuple[str, ...], tuple[int, int, float]]:
+    info = VideoInfo.from_path(corpus.absolute(clip))
+    if info.sha256 != clip.sha256:
+        raise DetectorError(
+            "the file is not the one that corpus.json describes: SHA-256 differs", path=corpus.absolute(clip)
+        )
+    encoding = (info.container, info.codec, info.pixel_format)
+    return encoding, (info.width, info.height, round(info.average_fps, 1))
