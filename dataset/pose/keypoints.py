@@ -102,6 +102,10 @@ class PoseSequence:
         """(T,) whether the person was found in the frame: at least three body points seen."""
         return (self.body[:, :, 2] >= SEEN).sum(axis=1) >= 3
 
+    def with_notes(self, notes: tuple[str, ...]) -> Self:
+        """The same sequence with other notes."""
+        return replace(self, notes=notes)
+
     def transformed(self, scale: npt.ArrayLike, shift: npt.ArrayLike, size: tuple[int, int]) -> Self:
         """Every point p becomes ``scale * p + shift``.
 
