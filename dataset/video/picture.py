@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
@@ -34,8 +35,9 @@ class Orientation:
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
         """Read the display matrix of a decoded frame; slanted angles are rounded to a quarter turn."""
-        data = next((side for side in frame.side_data if side.type.name == "DISPLAYMATRIX"), None)
-        if data is None:
+        try:
+            data = frame.side_data[Type.DISPLAYMATRIX]
+        except KeyError:
             return cls()
         a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].astype(float)
         mirrored = a * d - b * c < 0

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-import av.error
 import numpy as np
 
-from dataset.errors import NotAVideoError
-from dataset.video.picture import Converter
-from dataset.video.source import check_file, open_video
+from dataset.video.cursor import Cursor
+from dataset.video.source import check_file
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame: its number in display order, its time in seconds from the first frame, and its picture.
+    """One frame of a video.
 
-    `image` is uint8 of shape (H, W, 3), RGB, upright.
+    Args:
+        index: its number in display order, from 0.
+        time: seconds from the first frame.
+        image: uint8 (H, W, 3), RGB, upright.
     """
 
     index: int
@@ -30,15 +31,17 @@ class Frame:
 class FrameReader:
     """The frames of a video in display order, decoded as they are asked for.
 
-    Iterate over it; one frame is in memory at a time, besides the decoder's own few. After the iteration,
-    `problems` tells in plain words what could not be read.
+    Iterating holds one frame in memory, besides the few that the decoder keeps. During and after the
+    iteration, `problems` tells in plain words what could not be read, such as
+    "truncated: stopped at 3.20 s of 10.00 s". Each iteration begins anew.
     """
 
-    def __init__(self, path: Path, start: float, stop: float | None) -> None:
+    def __init__(self, path: Path, start: float, stop: float | None, threads: int) -> None:
         self.path = check_file(path)
         self.problems: list[str] = []
         self._start = start
         self._stop = stop
+        self._threads = threads
         self._frames: Iterator[Frame] | None = None
 
     def __enter__(self) -> FrameReader:
@@ -56,37 +59,41 @@ class FrameReader:
         return self._frames
 
     def close(self) -> None:
-        """Close the file. Reading on afterwards begins anew."""
+        """Close the file."""
         frames, self._frames = self._frames, None
         if frames is not None:
             frames.close()  # type: ignore[attr-defined]
 
     def _read(self) -> Iterator[Frame]:
-        with open_video(self.path) as (container, stream):
-            converter: Converter | None = None
-            base = 0
-            index = 0
-            for packet in container.demux(stream):
-                try:
-                    frames = packet.decode()
-                except av.error.InvalidDataError as error:
-                    self.problems.append(f"a packet could not be decoded ({error.strerror})")
-                    continue
-                for frame in frames:
-                    stamp = frame.pts if frame.pts is not None else frame.dts
-                    if converter is None:
-                        converter = Converter(frame)
-                        base = stamp or 0
-                    time = float(((stamp or 0) - base) * stream.time_base)
-                    if self._stop is not None and time >= self._stop:
-                        return
-                    if time >= self._start:
-                        yield Frame(index, time, converter.convert(frame))
-                    index += 1
-            if converter is None:
-                raise NotAVideoError("no frame in it can be decoded", path=self.path)
+        with Cursor(self.path, self.problems, threads=self._threads) as cursor:
+            timeline = cursor.timeline
+            if self._start > 0:
+                cursor.goto(timeline.at(self._start))
+            while decoded := cursor.next():
+                if self._stop is not None and decoded.time >= self._stop:
+                    return
+                if decoded.time >= self._start:
+                    yield Frame(decoded.index, decoded.time, decoded.image)
 
 
-def read_frames(path: str | Path, *, start: float = 0.0, stop: float | None = None) -> FrameReader:
-    """Read the frames with start ≤ time < stop (seconds), in display order."""
-    return FrameReader(Path(path), start, stop)
+def read_frames(
+    path: str | Path, *, start: float = 0.0, stop: float | None = None, threads: int = 0
+) -> FrameReader:
+    """Read the frames with start ≤ time < stop, in display order.
+
+    Example:
+        >>> for frame in read_frames("clip.mp4", stop=2.0):  # doctest: +SKIP
+        ...     print(frame.index, frame.time, frame.image.shape)
+
+    Args:
+        path: the video.
+        start: seconds; earlier frames are passed over by seeking where the file allows it.
+        stop: seconds; None reads to the end.
+        threads: decoder threads; 0 lets the library choose. The pictures are the same for any number.
+
+    Raises:
+        NotAVideoError: nothing to decode (missing, empty, a folder, audio only, not a video).
+        VideoError: a video that cannot be decoded here (unknown codec, frames above 100 megapixels).
+            What can only be told from the content is raised when the iteration begins.
+    """
+    return FrameReader(Path(path), start, stop, threads)

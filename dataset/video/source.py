@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,21 +13,23 @@ from typing import NamedTuple
 import av
 import av.error
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from dataset.errors import NotAVideoError, VideoError
 
-# A frame above this is refused before anything is allocated for it: 100 megapixels is three times 8K.
+# A frame above this is refused before anything is allocated for it; it is three times 8K.
 MAX_PIXELS = 100_000_000
 
 # Containers that hold moving pictures in one file. Left out on purpose are play lists and scripts (they open
 # other files), single pictures, and text, which the library would also "play".
 CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,nut,ivf,"
-    "obu,av1,h264,hevc,m4v,mjpeg,mxf,dv,yuv4mpegpipe,wtv,rm,swf,vvc"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,nut,"
+    "ivf,obu,av1,h264,hevc,vvc,m4v,mjpeg,mxf,dv,yuv4mpegpipe,wtv,rm,swf"
 )
 
 _HINT = "give a video such as .mp4, .mov, .mkv, .webm, .avi or .gif"
+_CONVERT = "convert it to H.264 in .mp4 first"
 
 
 class Opened(NamedTuple):
@@ -44,7 +47,7 @@ def check_file(path: str | Path) -> Path:
     except FileNotFoundError:
         raise NotAVideoError("no such file", path=path, hint="check the spelling of the path") from None
     except (OSError, ValueError) as error:
-        raise NotAVideoError(f"cannot be opened ({_reason(error)})", path=path) from error
+        raise NotAVideoError(f"cannot be opened ({reason(error)})", path=path) from error
     if stat.S_ISDIR(status.st_mode):
         raise NotAVideoError("is a folder, not a video", path=path, hint="name the files inside it")
     if not stat.S_ISREG(status.st_mode):
@@ -56,6 +59,34 @@ def check_file(path: str | Path) -> Path:
     if status.st_size == 0:
         raise NotAVideoError("the file is empty", path=path, hint="copy or download it again")
     return path
+
+
+def open_container(path: str | Path) -> InputContainer:
+    """Open a file as one of the known containers; the caller closes it.
+
+    Raises:
+        NotAVideoError: the file is missing, refused by `check_file`, or in no known container.
+    """
+    path = check_file(path)
+    try:
+        return av.open(
+            # An absolute path, so that a name with a colon in it is not taken for a protocol.
+            os.path.abspath(path),
+            mode="r",
+            options={"max_pixels": str(MAX_PIXELS)},
+            container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
+            metadata_errors="replace",
+        )
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        with open(path, "rb") as file:
+            start = file.read(12)
+        if start[4:8] == b"ftyp":
+            raise NotAVideoError(
+                "the part of the file that says where its frames are is missing, so it cannot be read",
+                path=path,
+                hint="it was cut off or never finished: copy or record it again",
+            ) from error
+        raise NotAVideoError(f"cannot be read as video ({reason(error)})", path=path, hint=_HINT) from error
 
 
 @contextmanager
@@ -70,20 +101,9 @@ def open_video(path: str | Path, *, threads: int = 0) -> Iterator[Opened]:
         NotAVideoError: nothing to decode (missing, a folder, audio only, not a video at all).
         VideoError: a video, but one that cannot be decoded here (unknown codec, too large).
     """
-    path = check_file(path)
+    container = open_container(path)
     try:
-        container = av.open(
-            # An absolute path, so that a name with a colon in it is not taken for a protocol.
-            os.path.abspath(path),
-            mode="r",
-            options={"max_pixels": str(MAX_PIXELS)},
-            container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
-            metadata_errors="replace",
-        )
-    except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise NotAVideoError(f"cannot be read as video ({_reason(error)})", path=path, hint=_HINT) from error
-    try:
-        stream = _choose_stream(container, path)
+        stream = _choose_stream(container, Path(path))
         context = stream.codec_context
         context.thread_type = "AUTO"
         context.thread_count = threads
@@ -95,21 +115,19 @@ def open_video(path: str | Path, *, threads: int = 0) -> Iterator[Opened]:
 
 def _choose_stream(container: InputContainer, path: Path) -> VideoStream:
     """The first video stream that is not cover art, checked for a decoder and a sane size."""
-    attached = av.stream.Disposition.attached_pic
-    streams = [stream for stream in container.streams.video if not stream.disposition & attached]
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        kinds = sorted({stream.type for stream in container.streams})
-        if "audio" in kinds:
+        if any(stream.type == "audio" for stream in container.streams):
             raise NotAVideoError("holds sound but no pictures", path=path, hint=_HINT)
         raise NotAVideoError("holds no video stream", path=path, hint=_HINT)
     stream = streams[0]
     if stream.codec_context is None:
-        raise VideoError(
-            "its codec is unknown, so it cannot be decoded",
-            path=path,
-            hint="convert it to H.264 in .mp4 first",
-        )
+        raise VideoError("its codec is unknown, so it cannot be decoded", path=path, hint=_CONVERT)
     width, height = stream.codec_context.width, stream.codec_context.height
+    if container.format.name == "gif" and not width:
+        # The library says nothing about a size that it refuses; the header does.
+        with open(path, "rb") as file:
+            width, height = struct.unpack("<HH", file.read(10)[6:])
     if width * height > MAX_PIXELS:
         raise VideoError(
             f"its frames are {width}×{height}, more than {MAX_PIXELS // 1_000_000} megapixels",
@@ -119,6 +137,6 @@ def _choose_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
-def _reason(error: BaseException) -> str:
-    """The library's own words for an error, without its numbers and the path."""
+def reason(error: BaseException) -> str:
+    """The system's or library's own words for an error, without its numbers and the path."""
     return str(getattr(error, "strerror", None) or error)

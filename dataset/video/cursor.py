@@ -1,0 +1,198 @@
+"""Moving through a video and decoding it: forward frame by frame, or to a frame by way of a key frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import av.error
+import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+
+from dataset.video.picture import Converter
+from dataset.video.source import Opened, open_video
+from dataset.video.timeline import Key, Timeline, empty, scan
+
+# Going through this many packets costs no more than seeking past them.
+_NEAR = 12
+
+
+@dataclass
+class Decoded:
+    """A decoded frame with its number in display order; its picture is converted when first asked for."""
+
+    index: int
+    time: float
+    frame: VideoFrame
+    converter: Converter
+    _image: np.ndarray | None = None
+
+    @property
+    def image(self) -> np.ndarray:
+        """uint8 (H, W, 3), RGB, upright."""
+        if self._image is None:
+            self._image = self.converter.convert(self.frame)
+        return self._image
+
+
+class Cursor:
+    """A place in a video. Use it as a context manager, to have the file closed.
+
+    Args:
+        path: the video.
+        problems: what goes wrong while decoding is appended here.
+        threads: decoder threads; 0 lets the library choose.
+    """
+
+    def __init__(self, path: Path, problems: list[str], *, threads: int = 0) -> None:
+        self.timeline: Timeline = scan(path)
+        self.decoded_packets = 0  # how many packets went through the decoder, over all seeks
+        self._path = path
+        self._problems = problems
+        self._threads = threads
+        self._converter = Converter(self.timeline.first)
+        self._stack = ExitStack()
+        self._opened: Opened | None = None
+        self.ended = False  # whether the decoder has given its last frame
+        self._fed = -1  # number, in decoding order, of the last packet fed to the decoder
+        self._last = -1  # number of the last frame returned
+        self._floor: int | None = None  # after seeking, frames that are shown before this are not whole
+        self._frames: Iterator[Decoded] = iter(())
+        self._damage: tuple[int, float] = (0, 0.0)
+        problems.extend(self.timeline.problems)
+
+    def __enter__(self) -> Cursor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and say what was damaged."""
+        self._stack.close()
+        self._opened = None
+        count, time = self._damage
+        if count:
+            plural = "s" if count > 1 else ""
+            self._problems.append(
+                f"damaged: {count} packet{plural} from {time:.2f} s on could not be decoded whole"
+            )
+            self._damage = (0, 0.0)
+
+    def next(self) -> Decoded | None:
+        """The next frame in display order, or None at the end."""
+        if self._opened is None:
+            self._restart()
+        frame = next(self._frames, None)
+        if frame is None:
+            self.ended = True
+        else:
+            self._last = frame.index
+        return frame
+
+    def goto(self, index: int) -> bool:
+        """Go to where decoding yields the frame `index`, by the cheapest way.
+
+        Returns:
+            True if the place changed: then frames before `index` may come first, and the frames that came
+            before this call do not join on. False if reading on from the last frame, which may be `index`
+            itself, is the cheapest way.
+        """
+        key = self.timeline.key_before(index)
+        ahead = self._opened is not None and not self.ended and self._last <= index
+        if ahead and (key is None or key.order - self._fed <= _NEAR):
+            return False
+        if key is None or key.order <= _NEAR or not self._seek(key):
+            self._restart()
+        return True
+
+    def _restart(self) -> None:
+        """Begin at the start of the file, with a fresh decoder."""
+        self._stack.close()
+        self._opened = self._stack.enter_context(open_video(self._path, threads=self._threads))
+        self._begin(self._opened.container.demux(self._opened.stream), None)
+
+    def _begin(self, packets: Iterator[Packet], key: Key | None) -> None:
+        self.ended = False
+        self._fed = -1 if key is None else key.order
+        self._last = -1 if key is None else self.timeline.rank[key.pts] - 1
+        self._floor = None if key is None else key.pts
+        self._frames = self._decode(packets)
+
+    def _seek(self, key: Key) -> bool:
+        """Go to a key frame; False if the container does not lead there."""
+        if self._opened is None:
+            self._restart()
+        assert self._opened is not None
+        container, stream = self._opened
+        # Some containers keep an index of display times, others one of decoding times.
+        for target in dict.fromkeys((key.pts, key.pts if key.dts is None else key.dts)):
+            try:
+                container.seek(target, stream=stream)
+                packets = container.demux(stream)
+                landing = next((packet for packet in packets if not empty(packet)), None)
+            except (av.error.FFmpegError, OSError):
+                continue
+            if landing is not None and landing.is_keyframe and landing.pts == key.pts:
+                self._begin(_chain(landing, packets), key)
+                return True
+        return False
+
+    def _decode(self, packets: Iterator[Packet]) -> Iterator[Decoded]:
+        timeline = self.timeline
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.error.FFmpegError, OSError):
+                packet = None  # the scan came no further either, and `problems` says so
+            if packet is None:
+                return
+            if empty(packet) or (packet.is_corrupt and packet.pts is not None and packet.pts == timeline.cut):
+                continue
+            if packet.pts is not None:
+                self._fed = timeline.order.get(packet.pts, self._fed)
+            self.decoded_packets += bool(packet.size)
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except (av.error.FFmpegError, ValueError):
+                self._damaged(packet.pts)
+                continue
+            for frame in frames:
+                if placed := self._place(frame):
+                    yield placed
+
+    def _place(self, frame: VideoFrame) -> Decoded | None:
+        timeline = self.timeline
+        if not timeline.exact:
+            index = self._last + 1
+        elif frame.pts is None or frame.pts not in timeline.rank:
+            return None  # shown before the first frame, or made up by the decoder
+        elif self._floor is not None and frame.pts < self._floor:
+            return None  # refers to frames from before the key frame
+        else:
+            index = timeline.rank[frame.pts]
+        if frame.is_corrupt:
+            self._damaged(frame.pts)
+        beyond = max(index - len(timeline.times) + 1, 0)
+        time = float(timeline.times[index - beyond]) + beyond * timeline.step
+        return Decoded(index, time, frame, self._converter)
+
+    def _damaged(self, pts: int | None) -> None:
+        count, time = self._damage
+        if not count:
+            place = self.timeline.rank.get(pts, self._last + 1) if pts is not None else self._last + 1
+            time = float(self.timeline.times[min(place, len(self.timeline.times) - 1)])
+        self._damage = (count + 1, time)
+
+
+def _chain(first: Packet, rest: Iterator[Packet]) -> Iterator[Packet]:
+    yield first
+    yield from rest

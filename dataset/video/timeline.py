@@ -1,0 +1,235 @@
+"""When each frame of a video is shown, and where its key frames are: learnt by demuxing, without decoding.
+
+Two kinds of files are told apart. In most, every packet carries the time at which its frame is shown; such a
+timeline is `exact`, a decoded frame is found in it by its timestamp, and key frames can be sought. AVI with
+B-frames, raw streams and files with repeated timestamps carry only the order of decoding; there the n-th frame
+that the decoder returns gets the n-th time, and the file is read from its start.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import av.error
+import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from dataset.errors import NotAVideoError
+from dataset.video.source import Opened, open_video, reason
+
+# Codecs whose pictures after a key frame depend on nothing before it. GIF and its like paint over the picture
+# before, whatever their packets are flagged as.
+_SEEKABLE = frozenset(
+    (
+        *(
+            "h264",
+            "hevc",
+            "vvc",
+            "vp8",
+            "vp9",
+            "av1",
+            "mpeg1video",
+            "mpeg2video",
+            "mpeg4",
+            "msmpeg4v2",
+            "msmpeg4",
+        ),
+        *("h263", "flv1", "wmv1", "wmv2", "wmv3", "vc1", "theora", "mjpeg", "prores", "dnxhd", "dvvideo"),
+        *("jpeg2000", "ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo"),
+    )
+)
+
+
+class Key(NamedTuple):
+    """A key frame: its place among the packets, and its timestamps."""
+
+    order: int
+    pts: int
+    dts: int | None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The frames of a video in display order.
+
+    Args:
+        times: (T,) seconds of each frame from the first one.
+        step: seconds that the last frame is shown, the best estimate there is.
+        stamps: timestamp of each frame, in units of the stream.
+        exact: whether decoded frames carry these timestamps.
+        rank: timestamp → number of the frame in display order; empty unless exact.
+        order: timestamp → number of the packet in decoding order; empty unless exact.
+        keys: the key frames that can be sought; empty if the file has to be read from its start.
+        cut: timestamp of a last packet that the end of the file cuts off, which is not decoded.
+        first: the first frame, decoded.
+        problems: what is wrong with the file, in plain words.
+    """
+
+    times: np.ndarray
+    step: float
+    stamps: list[int] = field(repr=False)
+    exact: bool
+    rank: dict[int, int] = field(repr=False)
+    order: dict[int, int] = field(repr=False)
+    keys: list[Key] = field(repr=False)
+    cut: int | None
+    first: VideoFrame = field(repr=False)
+    problems: tuple[str, ...]
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame to the end of the last."""
+        return float(self.times[-1]) + self.step
+
+    def at(self, time: float) -> int:
+        """Number of the frame that is shown at a time; the first or last one outside the video."""
+        # A microsecond of grace, for times that went through other arithmetic.
+        return max(int(np.searchsorted(self.times, time + 1e-6, side="right")) - 1, 0)
+
+    def key_before(self, index: int) -> Key | None:
+        """The last key frame at or before a frame, in display order; None if nothing can be sought."""
+        place = bisect_right(self.keys, self.stamps[index], key=lambda key: key.pts)
+        return self.keys[place - 1] if place else None
+
+
+def empty(packet: Packet) -> bool:
+    """Whether a packet holds nothing but is not the end: AVI marks a repeated picture so."""
+    return packet.size == 0 and (packet.pts is not None or packet.dts is not None)
+
+
+def frame_times(path: str | Path) -> np.ndarray:
+    """Seconds of every frame of a video, in display order, as float64 of shape (T,); the first is 0.
+
+    The file is demuxed, not decoded; a frame that is damaged inside its packet is still listed.
+    """
+    return scan(path).times
+
+
+def scan(path: str | Path) -> Timeline:
+    """Read the timeline of a file: one pass over its packets, decoding only up to the first frame.
+
+    Raises:
+        NotAVideoError, VideoError: as `open_video`; also if no frame can be decoded.
+    """
+    with open_video(path, threads=1) as opened:
+        packets: list[tuple[int | None, int | None, bool]] = []
+        first: VideoFrame | None = None
+        failure = ""
+        last: Packet | None = None
+        try:
+            for packet in opened.container.demux(opened.stream):
+                if empty(packet):
+                    continue
+                if first is None:
+                    try:
+                        first = next(iter(packet.decode()), None)
+                    except (av.error.FFmpegError, ValueError) as error:
+                        failure = failure or reason(error)
+                if packet.size and not packet.is_discard and _shown(packet, opened.stream):
+                    packets.append((packet.pts, packet.dts, packet.is_keyframe))
+                    last = packet
+        except (av.error.FFmpegError, OSError) as error:
+            failure = failure or reason(error)
+        if first is None or last is None:
+            raise NotAVideoError(
+                f"no frame in it can be decoded{f' ({failure})' if failure else ''}",
+                path=path,
+                hint="it is damaged, protected, or its frames are above 100 megapixels",
+            )
+        return _timeline(opened, packets, last, first)
+
+
+def _timeline(
+    opened: Opened, packets: list[tuple[int | None, int | None, bool]], last: Packet, first: VideoFrame
+) -> Timeline:
+    container, stream = opened
+    base = stream.time_base
+    assert base is not None
+    cut = last.pts if last.is_corrupt and len(packets) > 1 else None
+    cut_off = last.is_corrupt and len(packets) > 1
+    if cut_off:
+        packets = packets[:-1]
+    shown = [pts for pts, _, _ in packets if pts is not None]
+    exact = (
+        len(set(shown)) == len(packets)
+        and first.pts in set(shown)
+        and not (container.format.name == "avi" and stream.codec_context.has_b_frames)
+    )
+    rate = float(stream.average_rate or stream.guessed_rate or 25)
+    rank: dict[int, int] = {}
+    order: dict[int, int] = {}
+    keys: list[Key] = []
+    if exact:
+        begin = first.pts or 0
+        # Packets before the first frame that decodes (a recording that starts between key frames) show nothing.
+        stamps = sorted(pts for pts in shown if pts >= begin)
+        rank = {pts: number for number, pts in enumerate(stamps)}
+        order = {pts: number for number, (pts, _, _) in enumerate(packets) if pts is not None}
+        if stream.codec_context.codec.canonical_name in _SEEKABLE:
+            keys = _keys(packets, begin)
+    else:
+        decoded = [dts for _, dts, _ in packets if dts is not None]
+        stamps = sorted(decoded if len(decoded) == len(packets) else shown)
+    if len(stamps) == len(packets) or exact:
+        ticks = np.array(stamps, np.int64)
+        times = (ticks - ticks[0]).astype(np.float64) * base.numerator / base.denominator
+    else:  # a raw stream without timestamps
+        times = np.arange(len(packets)) / rate
+    step = float((last.duration or 0) * base) or (
+        float(times[-1] - times[-2]) if len(times) > 1 else 1 / rate
+    )
+    problems = _truncation(opened, float(times[-1]) + step, step, rate, cut_off)
+    return Timeline(times, step, stamps, exact, rank, order, keys, cut, first, problems)
+
+
+def _keys(packets: list[tuple[int | None, int | None, bool]], begin: int) -> list[Key]:
+    """The key frames that can be sought, in order; where the order of display turns back, the later is left out."""
+    keys: list[Key] = []
+    for number, (pts, dts, key) in enumerate(packets):
+        if key and pts is not None and pts >= begin and (not keys or pts > keys[-1].pts):
+            keys.append(Key(number, pts, dts))
+    return keys
+
+
+def _shown(packet: Packet, stream: VideoStream) -> bool:
+    """Whether a packet is a picture to be shown: VP8 keeps hidden reference pictures in packets of their own."""
+    return stream.codec_context.codec.canonical_name != "vp8" or bool(bytes(packet)[0] & 0x10)
+
+
+def _truncation(opened: Opened, end: float, step: float, rate: float, cut_off: bool) -> tuple[str, ...]:
+    promised = _promised(opened, rate)
+    # Headers round; half a second or a few frames is not worth an alarm unless a frame is cut in two.
+    if promised is not None and promised - end > (step if cut_off else max(0.5, 4 * step)):
+        return (f"truncated: stopped at {end:.2f} s of {promised:.2f} s",)
+    if cut_off:
+        return (f"truncated: the file ends inside a frame at {end:.2f} s",)
+    if opened.container.format.name == "gif":
+        with open(opened.container.name, "rb") as file:
+            file.seek(-64, 2)
+            if not file.read().rstrip(b"\0\r\n").endswith(b";"):
+                return (f"truncated: the file ends without its end mark, at {end:.2f} s",)
+    return ()
+
+
+def _promised(opened: Opened, rate: float) -> float | None:
+    """Seconds of video that the header promises, or None if it promises nothing about the pictures."""
+    container, stream = opened
+    if container.format.name == "avi":
+        return stream.frames / rate if stream.frames else None
+    if tag := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = (float(part) for part in tag.groups())
+        begin = float((stream.start_time or 0) * (stream.time_base or 0))
+        return hours * 3600 + minutes * 60 + seconds - begin
+    if stream.duration is not None and stream.time_base is not None and stream.frames:
+        return float(stream.duration * stream.time_base)
+    if container.format.name.startswith(("matroska", "flv")) and container.duration:
+        if any(other.type == "audio" for other in container.streams):
+            return None
+        return (container.duration - (container.start_time or 0)) / 1_000_000
+    return None
