@@ -39,7 +39,7 @@ class Camera:
         position = np.array([0.0, performer.camera_height, distance])
         # Room above for raised arms, below for the floor; at the sides for spread arms and a step aside.
         nearest = distance - 0.3
-        focal = min(height * 0.93 / (1.25 * tall), width * 0.95 / (1.28 * tall)) * nearest
+        focal = min(height * 0.94 / (1.24 * tall), width * 0.97 / (1.16 * tall)) * nearest
         middle = 0.56 * tall
         pitch = np.arctan2(middle - position[1], distance)
         c, s = np.cos(pitch), np.sin(pitch)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dataset.mannequin.chance import dice
 from dataset.mannequin.motion import ABDUCT, ELBOW, FLEX, LEFT, RIGHT, SIDES, TWIST, Pose
 from dataset.mannequin.performer import Performer
 
@@ -28,7 +29,7 @@ def dance_pose(performer: Performer, base: Pose, beats: float, seed: int) -> Pos
 
 
 def _step(performer: Performer, base: Pose, beats: float, bar: int, seed: int) -> Pose:
-    rng = np.random.default_rng([performer.seed, seed, bar + 1, 13])
+    rng = dice(performer.seed, seed, bar + 1, 13)
     step = _STEPS[int(rng.integers(len(_STEPS)))]
     side = int(rng.integers(2))
     amount = performer.energy * float(rng.uniform(0.8, 1.1))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from dataset.mannequin.performer import Performer
 from dataset.mannequin.raycast import Solid
-from dataset.mannequin.skeleton import SIDES, Frame, Skeleton
+from dataset.mannequin.skeleton import SIDES, Frame, Skeleton, cross_frame
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def _between(start: Floats, end: Floats, like: Frame) -> tuple[Frame, float]:
     if z @ z < 1e-4:
         z = like.axes[:, 0] - y * (y @ like.axes[:, 0])
     z /= np.linalg.norm(z)
-    return Frame(start, np.stack([np.cross(y, z), y, z], axis=1)), length
+    return Frame(start, cross_frame(y, z)), length
 
 
 def _head(performer: Performer, skeleton: Skeleton) -> list[Solid]:
@@ -60,12 +60,12 @@ def _head(performer: Performer, skeleton: Skeleton) -> list[Solid]:
         )
 
     tiny = 0.001
-    add((0, 0.26, -0.08), (0, 0.26 + tiny, -0.08), 0.76, 0.76, (0.92, 0.97, 1.04))
-    add((0, -0.02, 0.13), (0, -0.68, 0.36), 0.6, 0.31, (1.08, 1, 1), melt=0.12)
-    add((0, 0.02, 0.68), (0, -0.3, 0.8), 0.05, 0.105, (1.05, 1, 1), melt=0.05)
+    add((0, 0.28, -0.08), (0, 0.28 + tiny, -0.08), 0.73, 0.73, (0.92, 0.98, 1.06))
+    add((0, 0.0, 0.13), (0, -0.69, 0.36), 0.57, 0.3, (1.06, 1, 1), melt=0.12)
+    add((0, 0.06, 0.66), (0, -0.25, 0.79), 0.05, 0.1, (1.05, 1, 1), melt=0.05)
     for side in (-1, 1):
-        add((side * 0.11, -0.35, 0.72), (side * 0.11, -0.35 + tiny, 0.72), 0.06, 0.06, melt=0.04)
-        add((side * 0.71, -0.14, -0.08), (side * 0.74, 0.08, -0.12), 0.1, 0.14, (0.5, 1, 1), 0.02, SKIN)
+        add((side * 0.1, -0.3, 0.7), (side * 0.1, -0.3 + tiny, 0.7), 0.06, 0.06, melt=0.04)
+        add((side * 0.655, -0.1, -0.08), (side * 0.68, 0.11, -0.12), 0.1, 0.14, (0.5, 1, 1), 0.02, SKIN)
     neck, length = _between(skeleton.neck - 0.02 * skeleton.chest.axes[:, 1], frame.at(0, -0.35 * u, -0.12 * u), frame)
     wide = 0.36 if performer.body.bust else 0.43
     parts.append(Solid(neck, length, (wide * u * 1.12, wide * u), SKIN, texture=frame))
@@ -95,22 +95,22 @@ def _hair(performer: Performer, skeleton: Skeleton, sway: float) -> list[Solid]:
 
     tiny = 0.001
     thick = {"crop": 0.025, "short": 0.07, "bun": 0.05, "ponytail": 0.05, "bob": 0.11, "long": 0.1, "curly": 0.2}[style]
-    r = 0.76 + thick
+    r = 0.73 + thick
     # The hairline runs from the forehead past the ears to the nape.
-    add((0, 0.27 + 0.3 * thick, -0.1), (0, 0.27 + tiny + 0.3 * thick, -0.1), r, r, (0.93, 0.98, 1.03), (0, 1, -0.78, 0.0))
+    add((0, 0.29 + 0.3 * thick, -0.1), (0, 0.29 + tiny + 0.3 * thick, -0.1), r, r, (0.94, 0.98, 1.05), (0, 1, -0.78, 0.06))
     if style == "short":  # a fringe swept to one side
         add((-0.12, 0.66, 0.36), (0.34, 0.72, 0.3), 0.3, 0.24, (1, 1, 1), (0, 1, -0.25, 0.38))
     if style in ("bob", "long"):
         down = -0.5 if style == "bob" else -1.35
-        add((0, 0.1, -0.22), (0, down, -0.42), 0.78, 0.62 if style == "bob" else 0.5, (1.03, 1, 0.72))
+        add((0, 0.1, -0.22), (0, down, -0.42), 0.76, 0.62 if style == "bob" else 0.5, (1.0, 1, 0.72))
         for side in (-1, 1):
-            add((side * 0.7, 0.3, -0.05), (side * 0.76, down + 0.15, -0.08), 0.2, 0.17, (0.75, 1, 1))
+            add((side * 0.66, 0.3, -0.05), (side * 0.72, down + 0.15, -0.08), 0.2, 0.17, (0.75, 1, 1))
     if style == "curly":
         for side in (-1, 1):
             add((side * 0.5, 0.5, -0.1), (side * 0.6, 0.1, -0.3), 0.5, 0.45)
         add((-0.3, 0.95, 0.1), (0.3, 0.95, 0.1), 0.36, 0.36)
     if style == "bun":
-        add((0, 0.95, -0.55), (0, 1.05, -0.62), 0.3, 0.27)
+        add((0, 0.62, -0.82), (0, 0.68, -0.95), 0.3, 0.27)
     if style == "ponytail":
         add((0, 0.55, -0.85), (0, -0.75, -1.0), 0.2, 0.1)
     return parts
@@ -130,9 +130,10 @@ def _trunk(performer: Performer, skeleton: Skeleton) -> list[Solid]:
 
     waist = (0.118 if body.bust else 0.13) * g
     torso(0.1 * spine, 0.66 * spine, waist, 0.5 * (wide + 0.135 * g) + 0.012, (1, 0.62, 0.72))
-    hem = -body.lumbar - 0.055 * k
-    hips = body.hip + 0.064 * g
-    torso(hem + 0.05 * k, 0.2 * spine, hips + 0.006, waist, (1, 0.75, 0.73), cut=(0, 1, 0, -0.055 * k))
+    # The shirt hangs over the hips and ends straight, where it is widest.
+    hem = -body.lumbar - 0.045 * k
+    hips = body.hip + 0.085 * g
+    torso(hem, 0.25 * spine, hips, waist, (1, 0.75, 0.8), z=-0.01 * k, cut=(0, 1, 0, 0))
     if body.belly > 0.15:
         torso(0.02, 0.021, 0.1 * g, 0.1 * g, (1, 1, 0.72), z=0.028 * min(body.belly, 1.0) + 0.02)
     if body.bust:
@@ -141,18 +142,14 @@ def _trunk(performer: Performer, skeleton: Skeleton) -> list[Solid]:
             r = (0.052 + 0.018 * body.bust) * k
             parts.append(Solid(frame, 0.001, (r, r), CHEST, (1, 1, 0.85), _TRUNK, 0.05, None, chest))
     for side, sign in SIDES:
-        # From the neck over the collar bone into the shoulder; the back follows a little lower.
+        # From the neck over the collar bone into the shoulder, and from the side of the chest up to it.
         shoulder = skeleton.upper_arms[side].origin
-        start = chest.at(sign * 0.03, spine - 0.035 * k, -0.012)
-        bone, length = _between(start, shoulder, chest)
-        parts.append(
-            Solid(bone, length, (0.062 * g + loose, 0.052 * g + loose), CHEST, (1, 1, 1), _TRUNK, 0.05, None, chest)
-        )
-        start = chest.at(sign * 0.5 * wide, 0.55 * spine, 0.0)
-        bone, length = _between(start, shoulder, chest)
-        parts.append(
-            Solid(bone, length, (0.085 * g, 0.05 * g + loose), CHEST, (1, 1, 1), _TRUNK, 0.06, None, chest)
-        )
+        for start, r0, r1 in (
+            (chest.at(sign * 0.02 * k, spine - 0.02 * k, -0.015 * k), 0.055 * g, 0.043 * g),
+            (chest.at(sign * 0.5 * wide, 0.55 * spine, 0.0), 0.085 * g - loose, 0.043 * g),
+        ):
+            bone, length = _between(start, shoulder, chest)
+            parts.append(Solid(bone, length, (r0 + loose, r1 + loose), CHEST, (1, 1, 1), _TRUNK, 0.05, None, chest))
     r = body.hip + 0.064 * g
     frame = _shifted(pelvis, 0, -0.02 * k, -0.005)
     parts.append(
@@ -168,7 +165,7 @@ def _arm(performer: Performer, skeleton: Skeleton, side: int) -> list[Solid]:
     body, g = performer.body, performer.body.girth
     upper, fore = skeleton.upper_arms[side], skeleton.forearms[side]
     flesh, cloth = _ARM + side, _SLEEVE + side
-    shoulder, elbow, wrist = 0.053 * g, 0.041 * g, 0.027 * g
+    shoulder, elbow, wrist = 0.049 * g, 0.04 * g, 0.027 * g
     parts = [
         Solid(upper, body.upper_arm, (shoulder * 0.95, elbow), SKIN, body=flesh, melt=0.02),
         Solid(fore, body.forearm, (elbow, wrist), SKIN, body=flesh, melt=0.02),
@@ -222,16 +219,14 @@ def _leg(performer: Performer, skeleton: Skeleton, side: int) -> list[Solid]:
     hip, knee, ankle = 0.084 * g, 0.055 * g, 0.034 * g
     loose = performer.bottom.looseness
     covered = performer.legs * (body.thigh + body.shin)
-    parts = [
-        Solid(shin, body.shin, (knee * 0.96, ankle), SKIN, body=flesh, melt=0.03),
-        Solid(_shifted(shin, 0, 0.27 * body.shin, -0.014), 0.001, (0.055 * g, 0.055 * g), SKIN, (0.95, 1.9, 1), flesh,
-              0.03),
-    ]  # fmt: skip
+    parts = [Solid(shin, body.shin, (knee * (0.96 if covered < body.thigh else 0.7), ankle), SKIN, body=flesh, melt=0.03)]
     on_thigh = min(covered, body.thigh)
     end = hip + (knee - hip) * on_thigh / body.thigh
     short = covered < body.thigh
     if short:
+        calf = _shifted(shin, 0, 0.27 * body.shin, -0.014)
         parts.append(Solid(thigh, body.thigh, (hip * 0.9, knee), SKIN, body=flesh, melt=0.03))
+        parts.append(Solid(calf, 0.001, (0.055 * g, 0.055 * g), SKIN, (0.95, 1.9, 1), flesh, 0.03))
     flare = 0.012 if short else 0.0
     hem = (0.0, -1.0, 0.0, -on_thigh) if short else None
     parts.append(

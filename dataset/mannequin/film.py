@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dataset.errors import DanceproofError
 from dataset.files import sha256_file
+from dataset.mannequin.chance import dice
 from dataset.mannequin import figure, raycast
 from dataset.mannequin.camera import Camera
 from dataset.mannequin.motion import LEFT, MOTIONS, RIGHT, pose_at
@@ -46,7 +47,7 @@ class Studio:
         self.camera = Camera.facing(performer, size)
         self._wardrobe = Wardrobe(performer)
         self._room = room(performer, self.camera)
-        grain = np.random.default_rng([performer.seed, 37]).standard_normal((size[1] + 64, size[0] + 64, 3))
+        grain = dice(performer.seed, 37).standard_normal((size[1] + 64, size[0] + 64, 3))
         # Neighbouring pixels of a sensor share their colour filters, so the grain is not quite white.
         soft = cv2.GaussianBlur(grain.astype(np.float32), (0, 0), 0.55)
         self._grain = np.asarray(soft * (performer.noise / soft.std()), np.float32)
@@ -131,7 +132,7 @@ class Studio:
         # A soft shoulder keeps pale clothes from burning out.
         curve = np.where(curve > 0.7, 0.7 + 0.3 * (1 - np.exp(-(curve - 0.7) / 0.3)), curve)
         levels = cv2.pow(np.asarray(curve, np.float32), 1 / 2.2) * 255
-        rng = np.random.default_rng([self.performer.seed, seed, round(time * 1000), 41])
+        rng = dice(self.performer.seed, seed, round(time * 1000), 41)
         y, x = (int(v) for v in rng.integers(0, 64, 2))
         grain = self._grain[y : y + height, x : x + width]
         if rng.random() < 0.5:

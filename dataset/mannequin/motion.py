@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
+from dataset.mannequin.chance import dice, wobble
 from dataset.mannequin.performer import Performer
 
 Floats = npt.NDArray[np.float64]
@@ -84,14 +85,8 @@ def neutral(performer: Performer) -> Pose:
     )
 
 
-def _wobble(time: float, seed: int, channel: int, slow: float = 0.08, fast: float = 0.45) -> float:
-    """A smooth, never quite repeating wander in about [-1, 1]."""
-    rng = np.random.default_rng([seed, channel, 7])
-    rates, starts = rng.uniform(slow, fast, 3), rng.uniform(0, TAU, 3)
-    return float(np.sin(TAU * rates * time + starts) @ np.array([0.5, 0.3, 0.2]))
-
-
 def _ease(x: float) -> float:
+    """From 0 to 1 with a gentle start and end, constant outside [0, 1]."""
     x = min(max(x, 0.0), 1.0)
     return x * x * (3 - 2 * x)
 
@@ -100,7 +95,7 @@ def _sway(performer: Performer, pose: Pose, time: float, seed: int, amount: floa
     """Breathing, shifting weight, looking about: what nobody can help."""
 
     def w(channel: int) -> float:
-        return amount * _wobble(time, seed + 31 * performer.seed, channel)
+        return amount * wobble(time, seed + 31 * performer.seed, channel)
 
     pelvis = pose.pelvis + np.array(
         [0.022 * w(0), -0.003 * abs(w(1)), 0.008 * w(2), 0.01 * w(3), 0.05 * w(4), 0.015 * w(0)]
@@ -117,17 +112,17 @@ def _sway(performer: Performer, pose: Pose, time: float, seed: int, amount: floa
 
 def _face(performer: Performer, motion: str, time: float, seed: int) -> Floats:
     """Blinks about every four seconds; lips that part now and then."""
-    rng = np.random.default_rng([performer.seed, seed, int(time // 4), 11])
+    rng = dice(performer.seed, seed, int(time // 4), 11)
     since = time % 4 - rng.uniform(0.2, 3.6)
     blink = _ease(1 - abs(since - 0.08) / 0.1)
-    mouth = max(0.0, _wobble(time, seed + performer.seed, 40, 0.1, 0.8) - (0.1 if motion == "dance" else 0.35))
+    mouth = max(0.0, wobble(time, seed + performer.seed, 40, 0.1, 0.8) - (0.1 if motion == "dance" else 0.35))
     return np.array([blink, min(1.0, 1.5 * mouth)])
 
 
 def _stand(performer: Performer, time: float, seed: int) -> Pose:
     pose = neutral(performer)
     # Every few seconds the weight goes over to the other leg.
-    shift = np.tanh(3 * _wobble(time, seed + performer.seed, 50, 0.05, 0.2))
+    shift = np.tanh(3 * wobble(time, seed + performer.seed, 50, 0.05, 0.2))
     pelvis = pose.pelvis + np.array([0.025 * shift, -0.004, 0, 0, 0.06 * shift, 0.045 * shift])
     spine = pose.spine + np.array([0, 0, -0.05 * shift])
     return _sway(performer, replace(pose, pelvis=pelvis, spine=spine), time, seed, 1.3)
@@ -136,7 +131,7 @@ def _stand(performer: Performer, time: float, seed: int) -> Pose:
 def _wave(performer: Performer, time: float, seed: int) -> Pose:
     pose = _stand(performer, time, seed)
     turn = int(time // 4.0)
-    which = np.random.default_rng([performer.seed, seed, turn, 3]).integers(6)
+    which = dice(performer.seed, seed, turn, 3).integers(6)
     both = which == 0
     first = LEFT if performer.left_handed else RIGHT
     side = first if which < 4 else 1 - first
@@ -157,7 +152,7 @@ def _squat(performer: Performer, time: float, seed: int) -> Pose:
     period = 60 / performer.tempo * 6
     phase = (time / period) % 1
     depth = 0.5 - 0.5 * np.cos(TAU * phase)
-    depth = depth * (0.75 + 0.2 * _wobble(time // period, seed + performer.seed, 60)) * performer.energy
+    depth = depth * (0.75 + 0.2 * wobble(time // period, seed + performer.seed, 60)) * performer.energy
     pose = _sway(performer, neutral(performer), time, seed, 0.5)
     feet = pose.feet.copy()
     feet[:, 0] *= 1.5
@@ -177,7 +172,7 @@ def _walk(performer: Performer, time: float, seed: int) -> Pose:
     """Round a long narrow loop: towards the camera, about, away from it, about."""
     straight, radius = 2.0, 0.3
     half = straight + np.pi * radius
-    start = np.random.default_rng([performer.seed, seed, 5]).uniform(0, 0.5)
+    start = dice(performer.seed, seed, 5).uniform(0, 0.5)
 
     def path(distance: float) -> tuple[float, float, float]:
         halves, at = divmod(distance, half)
@@ -193,7 +188,7 @@ def _walk(performer: Performer, time: float, seed: int) -> Pose:
 
 def _turn(performer: Performer, time: float, seed: int) -> Pose:
     """On the spot, step by step, all the way round, with rests facing the camera."""
-    way = 1.0 if np.random.default_rng([performer.seed, seed, 6]).random() < 0.5 else -1.0
+    way = 1.0 if dice(performer.seed, seed, 6).random() < 0.5 else -1.0
 
     def path(steps: float) -> tuple[float, float, float]:
         lap, at = divmod(steps, 14)

@@ -7,6 +7,8 @@ from typing import Self
 
 import numpy as np
 
+from dataset.mannequin.chance import dice
+
 #: A colour as sRGB in [0, 255].
 Colour = tuple[float, float, float]
 
@@ -45,7 +47,7 @@ class Body:
     hand: float
     thigh: float
     shin: float
-    ankle: float  # height of the ankle joint above the sole
+    ankle: float  # height of the ankle joint above the sole of the shoe
     foot: float
     hip: float  # half the distance between the hip joints
     shoulder: float  # half the distance between the shoulder joints
@@ -104,7 +106,7 @@ class Performer:
     @classmethod
     def from_seed(cls, seed: int) -> Self:
         """The performer of this number: the same number is always the same performer."""
-        rng = np.random.default_rng([seed, 0x4D414E])
+        rng = dice(seed, 0x4D414E)
         azimuth = rng.uniform(0.35, 1.0) * rng.choice([-1, 1])
         elevation = rng.uniform(0.6, 1.05)
         light = (
@@ -151,7 +153,7 @@ def _body(rng: np.random.Generator, bust: float) -> Body:
     def part(ratio: float, spread: float = 0.03) -> float:
         return float(height * ratio * np.clip(rng.normal(1.0, spread), 1 - 2 * spread, 1 + 2 * spread))
 
-    thigh, shin, ankle = part(0.245), part(0.245), part(0.045)
+    thigh, shin, ankle = part(0.242), part(0.238), part(0.055)
     lumbar, head = part(0.06), part(0.066, 0.02)
     # The spine takes what is left, so that head, trunk and legs add up to the height.
     neck = height * 0.062
@@ -167,7 +169,7 @@ def _body(rng: np.random.Generator, bust: float) -> Body:
         ankle=ankle,
         foot=part(0.15),
         hip=part(0.055 if narrow else 0.052),
-        shoulder=part(0.1 if narrow else 0.108),
+        shoulder=part(0.094 if narrow else 0.104),
         lumbar=lumbar,
         spine=spine,
         neck=neck,

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from dataset.mannequin.chance import dice
 from dataset.mannequin import textures
 from dataset.mannequin.camera import Camera
 from dataset.mannequin.performer import Performer
@@ -13,18 +14,18 @@ from dataset.mannequin.shading import lamp
 from dataset.mannequin.textures import Image
 
 #: Texels a metre of wall and floor, and how far they reach before they repeat, metres.
-_WALL_DENSITY, _WALL_WIDTH, _WALL_HEIGHT = 160, 6.4, 3.2
+_WALL_DENSITY, _WALL_WIDTH, _WALL_HEIGHT = 160, 6.4, 4.8
 _FLOOR_DENSITY, _FLOOR_SIZE = 160, 4.8
 
 
 def wall_distance(performer: Performer) -> float:
     """How far behind the performer's place the wall is, metres; the walk needs about three."""
-    return float(np.random.default_rng([performer.seed, 29]).uniform(2.9, 3.6))
+    return float(dice(performer.seed, 29).uniform(2.9, 3.6))
 
 
 def room(performer: Performer, camera: Camera) -> Image:
     """(H, W, 3) linear light of the empty room."""
-    rng = np.random.default_rng([performer.seed, 23])
+    rng = dice(performer.seed, 23)
     wall, floor = _wall(rng), _floor(rng)
     width, height = camera.size
     fine = 2
@@ -69,7 +70,7 @@ def _pale(rng: np.random.Generator, low: float, high: float, colourful: float) -
 
 def _wall(rng: np.random.Generator) -> Image:
     width, height = round(_WALL_WIDTH * _WALL_DENSITY), round(_WALL_HEIGHT * _WALL_DENSITY)
-    base = _pale(rng, 0.4, 0.85, 0.12)
+    base = _pale(rng, 0.4, 0.85, 0.09)
     canvas = np.ones((height, width, 3), np.float32) * base.astype(np.float32)
     kind = rng.choice(["paint", "bricks", "panels", "paper"])
     if kind == "bricks":
@@ -124,7 +125,7 @@ def _hang(canvas: Image, rng: np.random.Generator) -> None:
         centre = (int(rng.uniform(0, piece.shape[1])), int(rng.uniform(0, piece.shape[0])))
         radii = (int(rng.uniform(6, 50)), int(rng.uniform(4, 40)))
         part = np.ascontiguousarray(piece)
-        cv2.ellipse(part, centre, radii, float(rng.uniform(0, 180)), 0, 360, _bgr(_pale(rng, 0.1, 0.9, 0.4)), -1, cv2.LINE_AA)
+        cv2.ellipse(part, centre, radii, float(rng.uniform(0, 180)), 0, 360, _bgr(_pale(rng, 0.15, 0.85, 0.25)), -1, cv2.LINE_AA)
         piece[:] = part
 
 
@@ -182,8 +183,8 @@ def _floor(rng: np.random.Generator) -> Image:
                 cv2.rectangle(canvas, (x0 + 1, y0 + 1), (x0 + step - 2, y0 + step - 2), _bgr(tone), -1)
         canvas *= 1 + 0.06 * grain[..., None]
     else:
-        second = np.clip(base + rng.uniform(-0.15, 0.15, 3), 0.05, 0.9)
-        pattern = np.clip(textures.noise(rng, (size, size), (6, 6), 2) * 3, 0, 1)[..., None]
+        second = np.clip(base * rng.uniform(0.6, 1.4) + rng.uniform(-0.05, 0.05, 3), 0.05, 0.9)
+        pattern = np.clip(textures.noise(rng, (size, size), (32, 32), 2) * 2, 0, 1)[..., None]
         canvas += 0.5 * pattern * (second - base).astype(np.float32)
         canvas *= 1 + 0.15 * textures.noise(rng, (size, size), (192, 192), 2)[..., None] + 0.05 * grain[..., None]
     return textures.linear(canvas)

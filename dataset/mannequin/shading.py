@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from dataset.mannequin.chance import dice
 from dataset.mannequin import figure, textures
 from dataset.mannequin.camera import Camera
 from dataset.mannequin.performer import Performer
@@ -23,7 +24,7 @@ class Wardrobe:
     """The surfaces of one performer, painted once: cloth, skin, hair, and the face with its eyes and mouth."""
 
     def __init__(self, performer: Performer) -> None:
-        rng = np.random.default_rng([performer.seed, 17])
+        rng = dice(performer.seed, 17)
         self.performer = performer
         self.top = textures.cloth(performer.top, rng)
         self.bottom = textures.cloth(performer.bottom, rng)
