@@ -63,6 +63,7 @@ class Cursor:
         self._floor: int | None = None  # after seeking, frames that are shown before this are not whole
         self._frames: Iterator[Decoded] = iter(())
         self._damage: tuple[int, float] = (0, 0.0)
+        self._turned = False
         problems.extend(self.timeline.problems)
 
     def __enter__(self) -> Cursor:
@@ -179,6 +180,9 @@ class Cursor:
             return None  # refers to frames from before the key frame
         else:
             index = timeline.rank[frame.pts]
+        if index <= self._last and not self._turned:
+            self._turned = True
+            self._problems.append(f"timestamps run backwards at {timeline.times[index]:.2f} s")
         if frame.is_corrupt:
             self._damaged(frame.pts)
         beyond = max(index - len(timeline.times) + 1, 0)

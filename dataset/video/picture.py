@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideData, Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
@@ -35,9 +37,8 @@ class Orientation:
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
         """Read the display matrix of a decoded frame; slanted angles are rounded to a quarter turn."""
-        try:
-            data = frame.side_data[Type.DISPLAYMATRIX]
-        except KeyError:
+        data = cast(Mapping[Type, SideData], frame.side_data).get(Type.DISPLAYMATRIX)
+        if data is None:
             return cls()
         a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].astype(float)
         mirrored = a * d - b * c < 0

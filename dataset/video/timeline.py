@@ -2,8 +2,8 @@
 
 Two kinds of files are told apart. In most, every packet carries the time at which its frame is shown; such a
 timeline is `exact`, a decoded frame is found in it by its timestamp, and key frames can be sought. AVI with
-B-frames, raw streams and files with repeated timestamps carry only the order of decoding; there the n-th frame
-that the decoder returns gets the n-th time, and the file is read from its start.
+B-frames, what was made from it, raw streams and files with repeated timestamps carry only the times of
+decoding; there the n-th frame that the decoder returns gets the n-th time, and the file is read from its start.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,9 @@ _SEEKABLE = frozenset(
     )
 )
 
+# Frames decoded to find out whether timestamps that might be those of decoding are.
+_PROBE = 40
+
 
 class Key(NamedTuple):
     """A key frame: its place among the packets, and its timestamps."""
@@ -52,6 +56,12 @@ class Key(NamedTuple):
     order: int
     pts: int
     dts: int | None
+
+
+class _Stamps(NamedTuple):
+    pts: int | None
+    dts: int | None
+    key: bool
 
 
 @dataclass(frozen=True)
@@ -118,21 +128,24 @@ def scan(path: str | Path) -> Timeline:
         NotAVideoError, VideoError: as `open_video`; also if no frame can be decoded.
     """
     with open_video(path, threads=1) as opened:
-        packets: list[tuple[int | None, int | None, bool]] = []
+        packets: list[_Stamps] = []
         first: VideoFrame | None = None
+        decoded: list[int] = []
         failure = ""
         last: Packet | None = None
         try:
             for packet in opened.container.demux(opened.stream):
                 if empty(packet):
                     continue
-                if first is None:
+                if first is None or (len(decoded) < _PROBE and _doubtful(packets, opened.stream)):
                     try:
-                        first = next(iter(packet.decode()), None)
+                        for frame in packet.decode():
+                            first = first or frame
+                            decoded.append(frame.pts or 0)
                     except (av.error.FFmpegError, ValueError) as error:
                         failure = failure or reason(error)
                 if packet.size and not packet.is_discard and _shown(packet, opened.stream):
-                    packets.append((packet.pts, packet.dts, packet.is_keyframe))
+                    packets.append(_Stamps(packet.pts, packet.dts, packet.is_keyframe))
                     last = packet
         except (av.error.FFmpegError, OSError) as error:
             failure = failure or reason(error)
@@ -142,11 +155,23 @@ def scan(path: str | Path) -> Timeline:
                 path=path,
                 hint="it is damaged, protected, or its frames are above 100 megapixels",
             )
-        return _timeline(opened, packets, last, first)
+        return _timeline(opened, packets, last, first, decoded)
+
+
+def _doubtful(packets: list[_Stamps], stream: VideoStream) -> bool:
+    """Whether frames are reordered by the codec but, as far as seen, not by their timestamps.
+
+    Either the codec does not use its right to reorder, or the timestamps are those of decoding. Only decoding
+    a few frames tells.
+    """
+    if not stream.codec_context.has_b_frames:
+        return False
+    stamps = [packet.pts for packet in packets[-_PROBE:] if packet.pts is not None]
+    return all(before < after for before, after in pairwise(stamps))
 
 
 def _timeline(
-    opened: Opened, packets: list[tuple[int | None, int | None, bool]], last: Packet, first: VideoFrame
+    opened: Opened, packets: list[_Stamps], last: Packet, first: VideoFrame, decoded: list[int]
 ) -> Timeline:
     container, stream = opened
     base = stream.time_base
@@ -160,6 +185,7 @@ def _timeline(
         len(set(shown)) == len(packets)
         and first.pts in set(shown)
         and not (container.format.name == "avi" and stream.codec_context.has_b_frames)
+        and all(before < after for before, after in pairwise(decoded))
     )
     rate = float(stream.average_rate or stream.guessed_rate or 25)
     rank: dict[int, int] = {}
@@ -174,8 +200,8 @@ def _timeline(
         if stream.codec_context.codec.canonical_name in _SEEKABLE:
             keys = _keys(packets, begin)
     else:
-        decoded = [dts for _, dts, _ in packets if dts is not None]
-        stamps = sorted(decoded if len(decoded) == len(packets) else shown)
+        decoding = [dts for _, dts, _ in packets if dts is not None]
+        stamps = sorted(decoding if len(decoding) == len(packets) else shown)
     if len(stamps) == len(packets) or exact:
         ticks = np.array(stamps, np.int64)
         times = (ticks - ticks[0]).astype(np.float64) * base.numerator / base.denominator
@@ -188,7 +214,7 @@ def _timeline(
     return Timeline(times, step, stamps, exact, rank, order, keys, cut, first, problems)
 
 
-def _keys(packets: list[tuple[int | None, int | None, bool]], begin: int) -> list[Key]:
+def _keys(packets: list[_Stamps], begin: int) -> list[Key]:
     """The key frames that can be sought, in order; where the order of display turns back, the later is left out."""
     keys: list[Key] = []
     for number, (pts, dts, key) in enumerate(packets):
