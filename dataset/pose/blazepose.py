@@ -5,8 +5,8 @@ can be tested without a model.
 
 Three body points have no counterpart in BlazePose. *Neck* and *MidHip* are the midpoints of shoulders and hips and
 take the lower confidence of the two. *Small toes* are placed from heel, ankle, knee and foot index with the depth
-that BlazePose gives: a fifth of the foot behind the big toe and three tenths to the outside. They are a guess about
-anatomy, not an observation, so their confidence is half of the least of the points they come from.
+that BlazePose gives: a fifth of the foot behind the big toe and a seventh of the shin to the outside. They are a
+guess about anatomy, not an observation, so their confidence is half of the least of the points they come from.
 """
 
 from __future__ import annotations
@@ -67,14 +67,16 @@ def body_from_blazepose(points: npt.ArrayLike, size: tuple[int, int]) -> Array:
 
 
 def _small_toe(blaze: npt.NDArray[np.float64], side: str, outwards: float) -> npt.NDArray[np.float64]:
-    knee, ankle, heel, toe = (blaze[BLAZEPOSE[f"{side}{part}"]] for part in ("Knee", "Ankle", "Heel", "BigToe"))
+    knee, ankle, heel, toe = (
+        blaze[BLAZEPOSE[f"{side}{part}"]] for part in ("Knee", "Ankle", "Heel", "BigToe")
+    )
     foot, shin = toe[:3] - heel[:3], knee[:3] - ankle[:3]
     # With x to the right, y down and z away from the camera, shin × foot points to the person's left.
     across = np.cross(shin, foot)
     length = float(np.linalg.norm(across))
     if length == 0.0:
         return np.zeros(3)
-    place = toe[:3] - 0.2 * foot + 0.3 * float(np.linalg.norm(foot)) * outwards * across / length
+    place = toe[:3] - 0.2 * foot + float(np.linalg.norm(shin)) / 7 * outwards * across / length
     return np.array([place[0], place[1], 0.5 * min(knee[3], ankle[3], heel[3], toe[3])])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,15 @@ import numpy.typing as npt
 
 from dataset.errors import PoseError
 from dataset.pose.blazepose import body_from_blazepose, face_from_mesh, outside_unseen
-from dataset.pose.keypoints import FACE_POINTS, HAND_POINTS, Array, B, PoseSequence
-from dataset.pose.landmarkers import bundle_path, open_landmarker, startup_noise_removed
+from dataset.pose.keypoints import FACE_POINTS, HAND_POINTS, Array, B, PoseSequence, body_box
+from dataset.pose.landmarkers import Quiet, as_mediapipe, bundle_path, open_landmarker, pixels
+from dataset.pose.people import PeopleFinder
+from dataset.pose.tracks import Box, Track, Window, link, main_tracks, windows
 
 #: Raised whenever the same video may give other key points than before, so that caches notice.
-CODE_VERSION = 1
+CODE_VERSION = 2
+#: Seconds between two looks for everybody in the picture.
+SURVEY_EVERY = 0.25
 
 Progress = Callable[[int, int | None], None]
 Image = npt.NDArray[np.uint8]
@@ -29,69 +34,110 @@ def estimate_poses(
 ) -> PoseSequence:
     """The key points of the main person in every frame of a video.
 
+    The video is read twice. First everybody is looked for a few times a second, and the main person is followed
+    (`dataset.pose.tracks`). Then every frame is estimated within a window round that person, so that neither
+    bystanders nor furniture are taken for them, and a small person is seen large.
+
     Args:
         video: the file.
-        model: "holistic" (body, face and hands, for synthesis) or "pose" (body alone, about three times as fast).
+        model: "holistic" (body, face and hands, for synthesis) or "pose" (body alone, faster).
         bundle: a MediaPipe bundle of one's own instead of the one that ships.
-        progress: called with the frames done and, where the container says it, their number.
+        progress: called with the frames read so far and, where the container says it, how many there will be; each
+            frame counts twice.
 
     Returns:
         A sequence with one row for each frame that could be decoded. Frames without the person have confidence 0,
-        and `notes` says how many they are.
+        and `notes` says how many they are, when another person takes over, and where the file is damaged.
 
     Raises:
         VideoError: the file cannot be read.
         ModelError: the bundle is missing or damaged.
-        PoseError: not one frame could be decoded.
+        PoseError: no such model, or not one frame could be decoded.
     """
     from dataset.video import VideoInfo, read_frames
 
     if model not in ("holistic", "pose"):
         raise PoseError(f"no pose model called {model!r}", hint='use "holistic" or "pose"')
+    path = bundle_path(bundle or model)
     info = VideoInfo.from_path(video)
+    steps = _Steps(progress, info.frame_count)
+    tracks = _survey(video, steps)
     rows: list[Parts] = []
     times: list[float] = []
-    notes: list[str] = []
     size = (info.width, info.height)
-    with _VideoLandmarker(model, bundle) as landmarker, read_frames(video) as reader:
+    with _Follower(model, path, tracks) as follower, read_frames(video) as reader:
         for frame in reader:
             size = (frame.image.shape[1], frame.image.shape[0])
-            rows.append(landmarker.find(frame.image, frame.time))
+            rows.append(follower.find(frame.image, frame.time))
             times.append(frame.time)
-            if progress is not None:
-                progress(len(rows), info.frame_count)
-        notes.extend(reader.problems)
+            steps.step()
+        problems = tuple(reader.problems)
     if not rows:
         raise PoseError("no frame could be decoded", path=video)
     poses = PoseSequence(
-        **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
+        body=np.stack([row["body"] for row in rows]),
+        left_hand=np.stack([row["left_hand"] for row in rows]),
+        right_hand=np.stack([row["right_hand"] for row in rows]),
+        face=np.stack([row["face"] for row in rows]),
         times=np.array(times, np.float64),
         size=size,
         video_sha256=info.sha256,
         estimator=estimator_name(model),
     )
+    return replace(poses, notes=problems + _notes(poses, tracks, follower.strangers))
+
+
+def _notes(poses: PoseSequence, tracks: list[Track], strangers: int) -> tuple[str, ...]:
+    notes = []
     missed = len(poses) - int(poses.present().sum())
     if missed:
         notes.append(f"no person found in {missed} of {len(poses)} frames")
-    return replace(poses, notes=tuple(notes))
+    if strangers:
+        notes.append(f"another person found instead of the main one in {strangers} frames, left out")
+    if len(tracks) > 1:
+        starts = ", ".join(f"{track.start:.1f}" for track in tracks)
+        notes.append(f"{len(tracks)} separate appearances, perhaps of different people, from {starts} s")
+    return tuple(notes)
 
 
-def estimator_name(model: str) -> str:
-    """What goes into `PoseSequence.estimator`, e.g. "mediapipe 1.2.2 holistic, danceproof 1"."""
-    from importlib.metadata import version
+class _Steps:
+    """Counts frames over both readings for the progress callback."""
 
-    return f"mediapipe {version('mediapipe')} {model}, danceproof {CODE_VERSION}"
+    def __init__(self, progress: Progress | None, frames: int | None) -> None:
+        self._progress, self._total, self._done = progress, None if frames is None else 2 * frames, 0
+
+    def step(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._total)
 
 
-class _VideoLandmarker:
-    """One landmarker over the frames of one video, with timestamps that MediaPipe accepts."""
+def _survey(video: Path, steps: _Steps) -> list[Track]:
+    """The main person's tracks, from everybody found every `SURVEY_EVERY` seconds."""
+    from dataset.video import read_frames
 
-    def __init__(self, model: str, bundle: Path | None) -> None:
-        self._model = model
-        with startup_noise_removed():
-            self._landmarker = open_landmarker(model, bundle_path(bundle or model), running_mode="VIDEO")
+    moments: list[tuple[float, list[Array]]] = []
+    size = (0, 0)
+    with PeopleFinder(max_people=3) as finder, read_frames(video) as reader:
+        for frame in reader:
+            if not moments or frame.time - moments[-1][0] >= SURVEY_EVERY:
+                size = (frame.image.shape[1], frame.image.shape[0])
+                moments.append((frame.time, finder.find(frame.image)))
+            steps.step()
+    return main_tracks(link(moments), size, samples=len(moments))
+
+
+class _Follower:
+    """Estimates frame after frame within the windows round the main person."""
+
+    def __init__(self, model: str, bundle: Path, tracks: list[Track]) -> None:
+        self._model, self._bundle = model, bundle
+        self._windows = [window for track in tracks for window in windows(track, padding=2 * SURVEY_EVERY)]
+        self._current: Window | None = None
+        self._landmarker: Any = None
         self._last_ms = -1
-        self._shape: tuple[int, ...] | None = None
+        #: Frames in which somebody else was found within the window.
+        self.strangers = 0
 
     def __enter__(self) -> Self:
         return self
@@ -99,48 +145,63 @@ class _VideoLandmarker:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._landmarker.close()
+        self._close()
+
+    def _close(self) -> None:
+        if self._landmarker is not None:
+            self._landmarker.close()
+        self._landmarker = None
 
     def find(self, image: Image, time: float) -> Parts:
-        """Body, hands and face in one frame; all zeros where there is nobody."""
-        if self._shape is None:
-            with startup_noise_removed():
-                result = self._detect(image, time)
-            self._shape = image.shape
-        elif image.shape != self._shape:
-            raise PoseError(f"the picture changes its size within the video: {self._shape} to {image.shape}")
-        else:
-            result = self._detect(image, time)
-        size = (image.shape[1], image.shape[0])
-        return holistic_parts(result, size) if self._model == "holistic" else pose_parts(result, size)
-
-    def _detect(self, image: Image, time: float) -> Any:
+        """Body, hands and face in one frame; all zeros where the person is not found."""
+        window = next((window for window in self._windows if window.start <= time <= window.stop), None)
+        if window is None:
+            return nobody()
+        if window is not self._current:
+            # Tracking and smoothing inside the landmarker live in the window's coordinates: a new one begins anew.
+            self._close()
+            self._landmarker = open_landmarker(self._model, self._bundle, running_mode="VIDEO")
+            self._current, self._last_ms = window, -1
         # Timestamps must rise; two frames within a millisecond, or a clock that stands still, are moved on by one.
-        self._last_ms = max(self._last_ms + 1, round(time * 1000))
-        return self._landmarker.detect_for_video(as_mediapipe(image), self._last_ms)
+        self._last_ms = max(self._last_ms + 1, round((time - window.start) * 1000))
+        cut = as_mediapipe(cut_window(image, window))
+        result = Quiet.detect(lambda: self._landmarker.detect_for_video(cut, self._last_ms))
+        read = holistic_parts if self._model == "holistic" else pose_parts
+        size = (image.shape[1], image.shape[0])
+        parts = read(result, (window.side, window.side))
+        for name, points in parts.items():
+            points[:, :2] += np.where(points[:, 2:] > 0, np.array([window.left, window.top], np.float32), 0)
+            parts[name] = outside_unseen(points, size)
+        box = body_box(parts["body"])
+        if box is not None and not same_place(box, window.track.box_at(time)):
+            self.strangers += 1
+            return nobody()
+        return parts
 
 
-def as_mediapipe(image: Image) -> Any:
-    """An RGB picture (H, W, 3) as MediaPipe's image."""
-    import mediapipe
-
-    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
-
-
-def pixels(landmarks: list[Any], size: tuple[int, int]) -> Array:
-    """(N, 4) x, y, depth in pixels and confidence = visibility × presence; points without a score have 1."""
-    width, height = size
-    return np.array(
-        [
-            (p.x * width, p.y * height, (p.z or 0.0) * width, _score(p.visibility) * _score(p.presence))
-            for p in landmarks
-        ],
-        np.float32,
-    ).reshape(-1, 4)
+def cut_window(image: Image, window: Window) -> Image:
+    """The window's square of the picture, black where it sticks out."""
+    height, width = image.shape[:2]
+    out = np.zeros((window.side, window.side, 3), np.uint8)
+    x0, y0 = max(window.left, 0), max(window.top, 0)
+    x1, y1 = min(window.left + window.side, width), min(window.top + window.side, height)
+    if x1 > x0 and y1 > y0:
+        out[y0 - window.top : y1 - window.top, x0 - window.left : x1 - window.left] = image[y0:y1, x0:x1]
+    return out
 
 
-def _score(value: float | None) -> float:
-    return 1.0 if value is None else min(max(value, 0.0), 1.0)
+def same_place(box: Box, expected: Box) -> bool:
+    """Whether two boxes can be the same person a fraction of a second apart: middles within half a body size."""
+    size = max(expected[2] - expected[0], expected[3] - expected[1])
+    across, along = ((box[i] + box[i + 2] - expected[i] - expected[i + 2]) / 2 for i in (0, 1))
+    return math.hypot(across, along) <= 0.5 * size
+
+
+def estimator_name(model: str) -> str:
+    """What goes into `PoseSequence.estimator`, e.g. "mediapipe 1.2.2 holistic, danceproof 2"."""
+    from importlib.metadata import version
+
+    return f"mediapipe {version('mediapipe')} {model}, danceproof {CODE_VERSION}"
 
 
 def nobody() -> Parts:

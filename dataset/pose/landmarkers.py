@@ -7,14 +7,19 @@ inside the holistic bundle is a placeholder, so blendshapes are never asked for.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from dataset.errors import ModelError
+from dataset.pose.keypoints import Array
 
 #: The bundles that ship, by the name they are asked for.
 BUNDLES = {
@@ -24,8 +29,12 @@ BUNDLES = {
 }
 _FOLDER = Path(__file__).parent / "models"
 _STDERR = 2
-#: How lines begin that MediaPipe and TensorFlow Lite write while they start up, below the level of an error.
-_NOISE = ("I0000", "W0000", "INFO: ", "WARNING: ")
+#: What MediaPipe and TensorFlow Lite write while they start up, below the level of an error.
+_NOISE = re.compile(
+    rb"[IW]\d{4} [\d:.]+ +\d+ \S+:\d+\] [^\n]*\n"
+    rb"|INFO: Created TensorFlow Lite [^\n]*\n"
+    rb"|WARNING: (?:Read-only tensor|Logging before InitGoogle)[^\n]*\n"
+)
 
 
 def bundle_path(model: str | Path) -> Path:
@@ -47,12 +56,12 @@ def bundle_path(model: str | Path) -> Path:
 
 
 @contextmanager
-def startup_noise_removed() -> Iterator[None]:
-    """Keep the start-up chatter of the native libraries off stderr, and nothing else.
+def native_noise_removed() -> Iterator[None]:
+    """Keep the chatter of the native libraries off stderr, and nothing else.
 
-    They write to file descriptor 2 past Python, and their log level can only be set by a flag that Python cannot
-    reach. So the descriptor points to a file while a landmarker starts and sees its first frame; afterwards every
-    line that is not plain information or a warning is passed on, all of them if the start failed.
+    They write to file descriptor 2 past Python, and until their logging is initialised, which Python cannot do, no
+    environment variable stops them. So the descriptor points to a file within the block; afterwards everything but
+    the known kinds of information and warnings is passed on, and all of it if the block failed.
     """
     sys.stderr.flush()
     try:
@@ -71,9 +80,28 @@ def startup_noise_removed() -> Iterator[None]:
             os.dup2(kept, _STDERR)
             os.close(kept)
             caught.seek(0)
-            for line in caught.read().decode("utf-8", "replace").splitlines():
-                if failed or not line.startswith(_NOISE):
-                    print(line, file=sys.stderr)
+            text = caught.read()
+            os.write(_STDERR, text if failed else _NOISE.sub(b"", text))
+
+
+class Quiet:
+    """Runs detections without noise until one of them has found somebody.
+
+    The last of the libraries' start-up warnings comes with the first person, once in a process; after that every
+    detection runs untouched.
+    """
+
+    settled = False
+
+    @classmethod
+    def detect(cls, run: Callable[[], Any]) -> Any:
+        """What `run` returns: a result with `pose_landmarks`."""
+        if cls.settled:
+            return run()
+        with native_noise_removed():
+            result = run()
+        cls.settled = bool(result.pose_landmarks)
+        return result
 
 
 def open_landmarker(kind: str, bundle: Path, **options: Any) -> Any:
@@ -95,12 +123,36 @@ def open_landmarker(kind: str, bundle: Path, **options: Any) -> Any:
     }[kind]
     mode = vision.RunningMode[options.pop("running_mode")]
     try:
-        return create.create_from_options(
-            settings(base_options=BaseOptions(model_asset_path=str(bundle)), running_mode=mode, **options)
-        )
+        with native_noise_removed():
+            return create.create_from_options(
+                settings(base_options=BaseOptions(model_asset_path=str(bundle)), running_mode=mode, **options)
+            )
     except (RuntimeError, ValueError) as error:
         raise ModelError(
             f"not a {kind} bundle that MediaPipe can read ({error})",
             path=bundle,
             hint="make the bundles again with: python -m dataset.pose.models.rebuild",
         ) from error
+
+
+def as_mediapipe(image: npt.NDArray[np.uint8]) -> Any:
+    """An RGB picture (H, W, 3) as MediaPipe's image."""
+    import mediapipe
+
+    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+
+
+def pixels(landmarks: list[Any], size: tuple[int, int]) -> Array:
+    """(N, 4) x, y, depth in pixels and confidence = visibility × presence; points without a score have 1."""
+    width, height = size
+    return np.array(
+        [
+            (p.x * width, p.y * height, (p.z or 0.0) * width, _score(p.visibility) * _score(p.presence))
+            for p in landmarks
+        ],
+        np.float32,
+    ).reshape(-1, 4)
+
+
+def _score(value: float | None) -> float:
+    return 1.0 if value is None else min(max(value, 0.0), 1.0)
