@@ -19,7 +19,7 @@ from dataset.files import write_json
 from dataset.records import Clip, Corpus
 from forensics.calibrate import Calibration
 from forensics.detector import Detector, DetectorConfig
-from forensics.folds import check_corpus, is_train_only, make_folds, testable, trainable
+from forensics.folds import check_corpus, is_train_only, make_folds, judgeable, trainable
 from forensics.train import Progress, TrainConfig, centre, train_network
 from forensics.views import ViewConfig
 from forensics.windows import ClipWindows, corpus_windows
@@ -149,7 +149,9 @@ def crossfit(
                 replace(recipe.training, seed=recipe.training.seed + number),
                 _shifted(progress, number * recipe.training.steps, total, f"group {number + 1}/{len(folds)}"),
             )
-            scores = [score_clip(detector, item, number) for item in windows if testable(item.clip, left_out)]
+            scores = [
+                score_clip(detector, item, number) for item in windows if judgeable(item.clip, left_out)
+            ]
             if folder is not None:
                 detector.facts = {"left_out": left_out, "fingerprint": mark}
                 detector.save(folder)

@@ -63,7 +63,7 @@ def trainable(clip: Clip, left_out: Sequence[str]) -> bool:
     return clip.subject not in left_out and clip.source_subject not in left_out
 
 
-def testable(clip: Clip, left_out: Sequence[str]) -> bool:
+def judgeable(clip: Clip, left_out: Sequence[str]) -> bool:
     """Whether a clip may be tested: everybody in it, on both sides, is left out."""
     return clip.subject in left_out and clip.source_subject in left_out
 

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textures import make_clip, write_video
+
+import forensics.windows as module
+from dataset.files import sha256_file
+from dataset.records import Corpus
+from dataset.video import read_frames
+from forensics.views import ViewConfig
+from forensics.windows import MARGIN, corpus_windows
+
+CONFIG = ViewConfig(pairs=3)
+
+
+@pytest.fixture
+def corpus(mannequin_video: Path, tmp_path: Path) -> Corpus:
+    """The mannequin, and a "fake" of it in which nobody can be found: the picture inverted and faded."""
+    frames = np.stack([frame.image for frame in read_frames(mannequin_video)])
+    real, fake = tmp_path / "real.mp4", tmp_path / "fake.mp4"
+    write_video(real, frames, fps=12)
+    write_video(fake, (frames // 16 + 120).astype(np.uint8), fps=12)
+    clips = [
+        make_clip("fake.mp4", "m", fake=True, pair="real.mp4"),
+        make_clip("real.mp4", "m", fake=False),
+    ]
+    return Corpus(tmp_path, [replace(clip, sha256=sha256_file(tmp_path / clip.path)) for clip in clips])
+
+
+def test_a_mirrored_clip_is_cut_at_the_places_of_the_clip_it_mirrors(corpus: Corpus, tmp_path: Path) -> None:
+    fake, real = corpus_windows(corpus, CONFIG, tmp_path / "cache")
+    assert len(real) >= 9
+    assert fake.parts == real.parts
+    assert fake.pairs.tolist() == real.pairs.tolist()
+    assert real.pixels.shape[1:] == (2, 128 + 2 * MARGIN, 128 + 2 * MARGIN, 3)
+    # Faded to a sixteenth about 120, but otherwise the same picture.
+    expected = np.asarray(real.pixels, np.float64) / 16 + 119.5
+    assert np.abs(expected - fake.pixels).mean() < 2
+
+
+def test_a_second_call_reads_the_cache_and_gives_the_same(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = corpus_windows(corpus, CONFIG, tmp_path / "cache")
+    monkeypatch.setattr(module, "_cut_clip", None)
+    second = corpus_windows(corpus, CONFIG, tmp_path / "cache")
+    assert np.array_equal(first[0].pixels, second[0].pixels)
+    with pytest.raises(TypeError):
+        corpus_windows(corpus, ViewConfig(pairs=2), tmp_path / "cache")
