@@ -18,7 +18,7 @@ from dataset.pose.keypoints import BODY_25, B, PoseSequence, body_box
 
 if TYPE_CHECKING:
     from dataset.pose.cache import cached_poses
-    from dataset.pose.clean import clean, smooth
+    from dataset.pose.cleaning import clean, smooth
     from dataset.pose.estimate import estimate_poses
     from dataset.pose.people import PeopleFinder
 
@@ -37,9 +37,9 @@ __all__ = [
 _HOMES = {
     "PeopleFinder": "dataset.pose.people",
     "cached_poses": "dataset.pose.cache",
-    "clean": "dataset.pose.clean",
+    "clean": "dataset.pose.cleaning",
     "estimate_poses": "dataset.pose.estimate",
-    "smooth": "dataset.pose.clean",
+    "smooth": "dataset.pose.cleaning",
 }
 
 
