@@ -63,7 +63,7 @@ class Cursor:
         self._floor: int | None = None  # after seeking, frames that are shown before this are not whole
         self._frames: Iterator[Decoded] = iter(())
         self._damage: tuple[int, float] = (0, 0.0)
-        self._turned = False
+        self._noted: set[str] = set()
         problems.extend(self.timeline.problems)
 
     def __enter__(self) -> Cursor:
@@ -164,7 +164,7 @@ class Cursor:
             except av.error.EOFError:
                 return
             except (av.error.FFmpegError, ValueError):
-                self._damaged(packet.pts)
+                self._damaged()
                 continue
             for frame in frames:
                 if placed := self._place(frame):
@@ -180,20 +180,28 @@ class Cursor:
             return None  # refers to frames from before the key frame
         else:
             index = timeline.rank[frame.pts]
-        if index <= self._last and not self._turned:
-            self._turned = True
-            self._problems.append(f"timestamps run backwards at {timeline.times[index]:.2f} s")
-        if frame.is_corrupt:
-            self._damaged(frame.pts)
         beyond = max(index - len(timeline.times) + 1, 0)
         time = float(timeline.times[index - beyond]) + beyond * timeline.step
+        if frame.is_corrupt:
+            self._damaged()
+        if index <= self._last:
+            self._note("order", f"timestamps run backwards at {time:.2f} s")
+        if not self._converter.fits(frame):
+            change = f"picture size changes to {frame.width}×{frame.height} at {time:.2f} s"
+            self._note("size", f"{change}; scaled to the size of the first frame")
         return Decoded(index, time, frame, self._converter)
 
-    def _damaged(self, pts: int | None) -> None:
+    def _note(self, kind: str, problem: str) -> None:
+        """Tell a problem, once for each kind."""
+        if kind not in self._noted:
+            self._noted.add(kind)
+            self._problems.append(problem)
+
+    def _damaged(self) -> None:
         count, time = self._damage
         if not count:
-            place = self.timeline.rank.get(pts, self._last + 1) if pts is not None else self._last + 1
-            time = float(self.timeline.times[min(place, len(self.timeline.times) - 1)])
+            # Threads tell of an error some packets late; the frame that is due tells where it is.
+            time = float(self.timeline.times[min(self._last + 1, len(self.timeline.times) - 1)])
         self._damage = (count + 1, time)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 import av.error
+import av.logging
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -29,6 +31,7 @@ CONTAINERS = (
 )
 
 _HINT = "give a video such as .mp4, .mov, .mkv, .webm, .avi or .gif"
+_AGAIN = "it was cut off or never finished: copy or record it again"
 _CONVERT = "convert it to H.264 in .mp4 first"
 
 
@@ -84,8 +87,10 @@ def open_container(path: str | Path) -> InputContainer:
             raise NotAVideoError(
                 "the part of the file that says where its frames are is missing, so it cannot be read",
                 path=path,
-                hint="it was cut off or never finished: copy or record it again",
+                hint=_AGAIN,
             ) from error
+        if isinstance(error, av.error.EOFError):
+            raise NotAVideoError("the file ends before its first frame", path=path, hint=_AGAIN) from error
         raise NotAVideoError(f"cannot be read as video ({reason(error)})", path=path, hint=_HINT) from error
 
 
@@ -123,18 +128,40 @@ def _choose_stream(container: InputContainer, path: Path) -> VideoStream:
     stream = streams[0]
     if stream.codec_context is None:
         raise VideoError("its codec is unknown, so it cannot be decoded", path=path, hint=_CONVERT)
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if container.format.name == "gif" and not width:
-        # The library says nothing about a size that it refuses; the header does.
-        with open(path, "rb") as file:
-            width, height = struct.unpack("<HH", file.read(10)[6:])
-    if width * height > MAX_PIXELS:
-        raise VideoError(
-            f"its frames are {width}×{height}, more than {MAX_PIXELS // 1_000_000} megapixels",
-            path=path,
-            hint="scale it down first",
-        )
+    if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
+        raise too_large(path, stream.codec_context.width, stream.codec_context.height)
     return stream
+
+
+def too_large(path: Path, width: int, height: int) -> VideoError:
+    """The error about frames above the limit."""
+    return VideoError(
+        f"its frames are {width}×{height}, more than {MAX_PIXELS // 1_000_000} megapixels",
+        path=path,
+        hint="scale it down first",
+    )
+
+
+def refused_size(path: str | Path) -> tuple[int, int] | None:
+    """The width and height for which the library refuses to decode a file; None if that is not the reason.
+
+    It only says so in its log, which is listened to while the first packets are tried again.
+    """
+    level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # or what was said about the file before would not be said again
+    try:
+        with av.logging.Capture(local=False) as log, open_video(path, threads=1) as (container, stream):
+            for packet in islice(container.demux(stream), 5):
+                with suppress(av.error.FFmpegError, ValueError):  # expected: nothing in the file decodes
+                    packet.decode()
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skips)
+    for _, _, message in log:
+        if size := re.search(r"Picture size (\d+)x(\d+)", message):
+            return int(size[1]), int(size[2])
+    return None
 
 
 def reason(error: BaseException) -> str:

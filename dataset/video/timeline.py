@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dataset.errors import NotAVideoError
-from dataset.video.source import Opened, open_video, reason
+from dataset.video.source import Opened, open_video, reason, refused_size, too_large
 
 # Codecs whose pictures after a key frame depend on nothing before it. GIF and its like paint over the picture
 # before, whatever their packets are flagged as.
@@ -104,6 +104,8 @@ class Timeline:
 
     def key_before(self, index: int) -> Key | None:
         """The last key frame at or before a frame, in display order; None if nothing can be sought."""
+        if not self.keys:
+            return None
         place = bisect_right(self.keys, self.stamps[index], key=lambda key: key.pts)
         return self.keys[place - 1] if place else None
 
@@ -150,10 +152,12 @@ def scan(path: str | Path) -> Timeline:
         except (av.error.FFmpegError, OSError) as error:
             failure = failure or reason(error)
         if first is None or last is None:
+            if size := refused_size(path):
+                raise too_large(Path(path), *size)
             raise NotAVideoError(
                 f"no frame in it can be decoded{f' ({failure})' if failure else ''}",
                 path=path,
-                hint="it is damaged, protected, or its frames are above 100 megapixels",
+                hint="it is damaged or protected: try to play it, or copy it again",
             )
         return _timeline(opened, packets, last, first, decoded)
 
