@@ -86,7 +86,7 @@ def train(
 @click.option("--source", type=FILE, required=True, help="Video of the motion.")
 @click.option("--out", type=FILE, required=True, help="Video to write (.mp4, .mov or .mkv).")
 @click.option(
-    "--crf", type=click.IntRange(0, 51), default=18, show_default=True, help="H.264 quality, lower is better."
+    "--crf", type=click.IntRange(0, 51), default=18, show_default=True, help="H.264 rate factor."
 )
 @click.option("--cache", type=FILE, help="Folder for the source's poses.  [default: MODEL/cache]")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")

@@ -63,10 +63,10 @@ def common_anchor(source: PoseSequence, target: PoseSequence) -> str:
     for anchor in ANCHORS:
         if all(_share(poses, anchor) >= _ENOUGH for poses in (source, target)):
             return anchor
-    poor = source if _share(source, "shoulders") < _ENOUGH else target
+    poor = "source" if _share(source, "shoulders") < _ENOUGH else "target"
     raise PoseError(
-        "neither ankles, hips nor shoulders are seen in half of the frames with a person",
-        hint=f"poses of {poor.video_sha256[:12] or 'this sequence'} cannot be normalised; film the person from the front",
+        f"neither ankles, hips nor shoulders of the {poor} are seen in half of the frames with a person",
+        hint="film the whole person from the front",
     )
 
 

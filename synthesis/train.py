@@ -38,7 +38,7 @@ Progress = Callable[[int, int, str], None]
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
-_CHECKPOINT_SECONDS = 60.0
+CHECKPOINT_SECONDS = 60.0
 _PREVIEW_SECONDS = 120.0
 
 
@@ -202,7 +202,7 @@ def _run(
         if now - shown > _PREVIEW_SECONDS or state.step == schedule.steps:
             shown = now
             write_image(out / "previews" / f"step_{state.step:06d}.png", preview(trainer, batch))
-        if now - saved > _CHECKPOINT_SECONDS:
+        if now - saved > CHECKPOINT_SECONDS:
             saved = now
             save_checkpoint(out / CHECKPOINT, state, identity)
         with (out / LOG).open("a", encoding="utf-8") as log:

@@ -77,6 +77,8 @@ def transfer(
     if not poses.present().any():
         raise PoseError("nobody is seen in the video", path=source, hint="give a video of one person")
     moved = smooth(normalize(poses, model.poses))
+    if not moved.present().any():
+        raise PoseError("a person is seen for an instant only", path=source, hint="give a longer video")
     written = _write(model, moved, out, audio_from=source, crf=crf, progress=progress)
     return Transferred(out, written, int((~poses.present()).sum()), moved.notes)
 

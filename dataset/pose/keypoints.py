@@ -6,7 +6,6 @@ Body points follow OpenPose's BODY_25, hands its 21 and the face its 70 points
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -98,10 +97,6 @@ class PoseSequence:
             "right_hand": self.right_hand,
             "face": self.face,
         }
-
-    def with_parts(self, parts: Mapping[str, Array]) -> Self:
-        """The same sequence with the arrays of `parts` in place of its own."""
-        return replace(self, **parts)
 
     def present(self) -> npt.NDArray[np.bool_]:
         """(T,) whether the person was found in the frame: at least three body points seen."""

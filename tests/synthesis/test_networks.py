@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dataset.errors import ModelError
+from synthesis.losses import feature_matching, gan_loss, person_l1
+from synthesis.networks.discriminator import MultiScaleDiscriminator, PatchTrunk
+from synthesis.networks.generator import CompactGenerator, GeneratorInput
+from synthesis.networks.perceptual import PerceptualLoss
+
+
+def count(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("scales", "expected"), [(2, 5_547_906), (3, 8_321_859)])
+def test_the_discriminator_has_the_papers_number_of_parameters(scales, expected):
+    assert count(MultiScaleDiscriminator(12, 64, 3, scales)) == expected
+
+
+def test_a_patch_sees_70_by_70_pixels():
+    # Deep in the picture one score depends on exactly 70 rows of the input; norm layers would spread it.
+    trunk = PatchTrunk(1, 2)
+    trunk.layers = torch.nn.ModuleList(
+        torch.nn.Sequential(*(part for part in layer if not isinstance(part, torch.nn.InstanceNorm2d)))
+        for layer in trunk.layers
+    )
+    last = torch.nn.Conv2d(trunk.out_channels, 1, 4, 1, 2)
+    image = torch.zeros(1, 1, 200, 200, requires_grad=True)
+    scores = last(trunk(image)[-1])
+    scores[0, 0, scores.shape[2] // 2, scores.shape[3] // 2].backward()
+    rows = image.grad[0, 0].abs().sum(1).nonzero().flatten()
+    assert int(rows.max() - rows.min()) + 1 == 70
+
+
+def test_the_generator_paints_over_the_plate():
+    torch.manual_seed(0)
+    generator = CompactGenerator(8, 8)
+    pictures = [torch.rand(1, 3, 64, 96) for _ in range(5)]
+    painting = generator(GeneratorInput(*pictures))
+    blended = painting.alpha * painting.person + (1 - painting.alpha) * pictures[2]
+    assert painting.frame.shape == (1, 3, 64, 96)
+    assert torch.allclose(painting.frame, blended)
+
+
+def test_the_second_frame_sends_its_gradient_through_the_first():
+    torch.manual_seed(0)
+    generator = CompactGenerator(8, 8)
+    fixed = [torch.rand(1, 3, 64, 64) for _ in range(3)]
+    first = torch.rand(1, 3, 64, 64, requires_grad=True)
+    painting = generator(GeneratorInput(fixed[0], first, fixed[1], fixed[2], fixed[0]))
+    painting.frame.sum().backward()
+    assert float(first.grad.abs().sum()) > 0
+
+
+def test_perceptual_distance_is_zero_for_equal_pictures_and_grows_with_blur():
+    loss = PerceptualLoss()
+    torch.manual_seed(0)
+    image = torch.rand(1, 3, 96, 96) * 2 - 1
+    blurred = torch.nn.functional.avg_pool2d(image, 3, 1, 1)
+    more = torch.nn.functional.avg_pool2d(blurred, 5, 1, 2)
+    assert float(loss(image, image)) == 0
+    assert 0 < float(loss(blurred, image)) < float(loss(more, image))
+
+
+def test_missing_or_foreign_perceptual_weights_are_an_error(tmp_path):
+    with pytest.raises(ModelError, match="no weights"):
+        PerceptualLoss(weights=tmp_path / "none.safetensors")
+    (tmp_path / "broken.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ModelError, match="not SqueezeNet"):
+        PerceptualLoss(weights=tmp_path / "broken.safetensors")
+    with pytest.raises(ModelError, match="no perceptual backbone"):
+        PerceptualLoss("alexnet")
+
+
+def test_gan_loss_is_least_squares_over_all_scales():
+    scores = [[torch.zeros(1), torch.full((1, 1, 2, 2), 0.5)], [torch.zeros(1), torch.ones(1, 1, 1, 1)]]
+    assert float(gan_loss(scores, True)) == pytest.approx(0.25)
+    assert float(gan_loss(scores, False)) == pytest.approx(1.25)
+
+
+def test_feature_matching_leaves_out_the_scores_and_the_real_gradient():
+    made = torch.full((1, 2), 3.0, requires_grad=True)
+    real = torch.full((1, 2), 1.0, requires_grad=True)
+    loss = feature_matching([[made, torch.tensor(99.0)]], [[real, torch.tensor(0.0)]])
+    loss.backward()
+    assert float(loss.detach()) == 2
+    assert real.grad is None
+
+
+def test_weighted_l1_counts_the_person_more():
+    made, real = torch.zeros(1, 3, 1, 2), torch.tensor([1.0, 0.0]).expand(1, 3, 1, 2)
+    weight = torch.tensor([3.0, 1.0]).view(1, 1, 1, 2)
+    assert float(person_l1(made, real, weight)) == pytest.approx(0.75)
