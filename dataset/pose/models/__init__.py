@@ -1,0 +1,1 @@
+"""The MediaPipe bundles that ship with the package, and the script that makes them again."""
