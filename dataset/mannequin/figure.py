@@ -10,6 +10,7 @@ from dataset.mannequin.raycast import Solid
 from dataset.mannequin.skeleton import SIDES, Frame, Skeleton, cross_frame
 
 Floats = npt.NDArray[np.float64]
+Triple = tuple[float, float, float]
 
 #: Materials.
 SKIN, FACE, HAIR, CHEST, TOP, BOTTOM, SHOE, SOLE = range(8)
@@ -51,10 +52,16 @@ def _head(performer: Performer, skeleton: Skeleton) -> list[Solid]:
     frame, u = skeleton.head, performer.body.head
     parts = []
 
-    def add(start: tuple[float, float, float], end: tuple[float, float, float], r1: float, r2: float,
-            squeeze: tuple[float, float, float] = (1, 1, 1), melt: float = 0.08, material: int = FACE) -> None:  # fmt: skip
-        like = Frame(frame.origin, frame.axes)
-        bone, length = _between(frame.at(*(u * c for c in start)), frame.at(*(u * c for c in end)), like)
+    def add(
+        start: Triple,
+        end: Triple,
+        r1: float,
+        r2: float,
+        squeeze: Triple = (1, 1, 1),
+        melt: float = 0.08,
+        material: int = FACE,
+    ) -> None:
+        bone, length = _between(frame.at(*(u * c for c in start)), frame.at(*(u * c for c in end)), frame)
         parts.append(
             Solid(bone, length, (r1 * u, r2 * u), material, squeeze, body=_HEAD, melt=melt * u, texture=frame)
         )
@@ -66,7 +73,9 @@ def _head(performer: Performer, skeleton: Skeleton) -> list[Solid]:
     for side in (-1, 1):
         add((side * 0.1, -0.3, 0.7), (side * 0.1, -0.3 + tiny, 0.7), 0.06, 0.06, melt=0.04)
         add((side * 0.655, -0.1, -0.08), (side * 0.68, 0.11, -0.12), 0.1, 0.14, (0.5, 1, 1), 0.02, SKIN)
-    neck, length = _between(skeleton.neck - 0.02 * skeleton.chest.axes[:, 1], frame.at(0, -0.35 * u, -0.12 * u), frame)
+    neck, length = _between(
+        skeleton.neck - 0.02 * skeleton.chest.axes[:, 1], frame.at(0, -0.35 * u, -0.12 * u), frame
+    )
     wide = 0.36 if performer.body.bust else 0.43
     parts.append(Solid(neck, length, (wide * u * 1.12, wide * u), SKIN, texture=frame))
     return parts
@@ -79,8 +88,14 @@ def _hair(performer: Performer, skeleton: Skeleton, sway: float) -> list[Solid]:
         return []
     parts = []
 
-    def add(start: tuple[float, float, float], end: tuple[float, float, float], r1: float, r2: float,
-            squeeze: tuple[float, float, float] = (1, 1, 1), cut: tuple[float, float, float, float] | None = None) -> None:  # fmt: skip
+    def add(
+        start: Triple,
+        end: Triple,
+        r1: float,
+        r2: float,
+        squeeze: Triple = (1, 1, 1),
+        cut: tuple[float, float, float, float] | None = None,
+    ) -> None:
         a, b = frame.at(*(u * c for c in start)), frame.at(*(u * c for c in end))
         if cut is None:  # loose: swings about where it grows
             b = b + frame.axes[:, 0] * sway * float(np.linalg.norm(b - a))
@@ -90,14 +105,39 @@ def _hair(performer: Performer, skeleton: Skeleton, sway: float) -> list[Solid]:
             offset = np.array(start) * u
             cut = (*cut[:3], cut[3] * u - float(np.dot(cut[:3], offset)))
         parts.append(
-            Solid(bone, length, (r1 * u, r2 * u), HAIR, squeeze, body=_HAIR, melt=0.06 * u, cut=cut, texture=frame)
+            Solid(
+                bone,
+                length,
+                (r1 * u, r2 * u),
+                HAIR,
+                squeeze,
+                body=_HAIR,
+                melt=0.06 * u,
+                cut=cut,
+                texture=frame,
+            )
         )
 
     tiny = 0.001
-    thick = {"crop": 0.025, "short": 0.07, "bun": 0.05, "ponytail": 0.05, "bob": 0.11, "long": 0.1, "curly": 0.2}[style]
+    thick = {
+        "crop": 0.025,
+        "short": 0.07,
+        "bun": 0.05,
+        "ponytail": 0.05,
+        "bob": 0.11,
+        "long": 0.1,
+        "curly": 0.2,
+    }[style]
     r = 0.73 + thick
     # The hairline runs from the forehead past the ears to the nape.
-    add((0, 0.29 + 0.3 * thick, -0.1), (0, 0.29 + tiny + 0.3 * thick, -0.1), r, r, (0.94, 0.98, 1.05), (0, 1, -0.78, 0.06))
+    add(
+        (0, 0.29 + 0.3 * thick, -0.1),
+        (0, 0.29 + tiny + 0.3 * thick, -0.1),
+        r,
+        r,
+        (0.94, 0.98, 1.05),
+        (0, 1, -0.78, 0.06),
+    )
     if style == "short":  # a fringe swept to one side
         add((-0.12, 0.66, 0.36), (0.34, 0.72, 0.3), 0.3, 0.24, (1, 1, 1), (0, 1, -0.25, 0.38))
     if style in ("bob", "long"):
@@ -126,13 +166,15 @@ def _trunk(performer: Performer, skeleton: Skeleton) -> list[Solid]:
     def torso(y0: float, y1: float, r0: float, r1: float, squeeze: tuple[float, float, float], z: float = 0.0,
               cut: tuple[float, float, float, float] | None = None) -> None:  # fmt: skip
         frame = _shifted(chest, 0, y0, z)
-        parts.append(Solid(frame, y1 - y0, (r0 + loose, r1 + loose), CHEST, squeeze, _TRUNK, 0.05, cut, chest))
+        parts.append(
+            Solid(frame, y1 - y0, (r0 + loose, r1 + loose), CHEST, squeeze, _TRUNK, 0.05, cut, chest)
+        )
 
     waist = (0.118 if body.bust else 0.13) * g
     torso(0.1 * spine, 0.66 * spine, waist, 0.5 * (wide + 0.135 * g) + 0.012, (1, 0.62, 0.72))
     # The shirt hangs over the hips and ends straight, where it is widest.
     hem = -body.lumbar - 0.045 * k
-    hips = body.hip + 0.085 * g
+    hips = body.hip + 0.089 * g
     torso(hem, 0.25 * spine, hips, waist, (1, 0.75, 0.8), z=-0.01 * k, cut=(0, 1, 0, 0))
     if body.belly > 0.15:
         torso(0.02, 0.021, 0.1 * g, 0.1 * g, (1, 1, 0.72), z=0.028 * min(body.belly, 1.0) + 0.02)
@@ -149,7 +191,9 @@ def _trunk(performer: Performer, skeleton: Skeleton) -> list[Solid]:
             (chest.at(sign * 0.5 * wide, 0.55 * spine, 0.0), 0.085 * g - loose, 0.043 * g),
         ):
             bone, length = _between(start, shoulder, chest)
-            parts.append(Solid(bone, length, (r0 + loose, r1 + loose), CHEST, (1, 1, 1), _TRUNK, 0.05, None, chest))
+            parts.append(
+                Solid(bone, length, (r0 + loose, r1 + loose), CHEST, (1, 1, 1), _TRUNK, 0.05, None, chest)
+            )
     r = body.hip + 0.064 * g
     frame = _shifted(pelvis, 0, -0.02 * k, -0.005)
     parts.append(
@@ -157,7 +201,9 @@ def _trunk(performer: Performer, skeleton: Skeleton) -> list[Solid]:
     )
     for _, sign in SIDES:  # buttocks
         frame = _shifted(pelvis, sign * 0.065 * k, -0.035 * k, -0.055 * k)
-        parts.append(Solid(frame, 0.001, (0.085 * g, 0.085 * g), BOTTOM, (1, 1, 0.9), _HIPS, 0.05, None, pelvis))
+        parts.append(
+            Solid(frame, 0.001, (0.085 * g, 0.085 * g), BOTTOM, (1, 1, 0.9), _HIPS, 0.05, None, pelvis)
+        )
     return parts
 
 
@@ -204,7 +250,9 @@ def _hand(performer: Performer, skeleton: Skeleton, side: int) -> list[Solid]:
     for finger in range(5):
         root, middle, last, tip = points[1 + 4 * finger : 5 + 4 * finger]
         r = girth[finger] * size * (1.12 if finger == 0 else 1.0)
-        chain = [(root, middle), (middle, last), (last, tip)] if finger == 0 else [(root, middle), (middle, tip)]
+        chain = (
+            [(root, middle), (middle, last), (last, tip)] if finger == 0 else [(root, middle), (middle, tip)]
+        )
         for start, end in chain:
             bone, length = _between(start, end, frame)
             palm.append(Solid(bone, length, (r, 0.88 * r), SKIN, body=body, melt=0.003))
@@ -216,10 +264,19 @@ def _leg(performer: Performer, skeleton: Skeleton, side: int) -> list[Solid]:
     body, g = performer.body, performer.body.girth
     thigh, shin = skeleton.thighs[side], skeleton.shins[side]
     flesh, cloth = _LEG + side, _TROUSER + side
-    hip, knee, ankle = 0.084 * g, 0.055 * g, 0.034 * g
+    hip, knee, ankle = 0.08 * g, 0.055 * g, 0.034 * g
     loose = performer.bottom.looseness
     covered = performer.legs * (body.thigh + body.shin)
-    parts = [Solid(shin, body.shin, (knee * (0.96 if covered < body.thigh else 0.7), ankle), SKIN, body=flesh, melt=0.03)]
+    parts = [
+        Solid(
+            shin,
+            body.shin,
+            (knee * (0.96 if covered < body.thigh else 0.7), ankle),
+            SKIN,
+            body=flesh,
+            melt=0.03,
+        )
+    ]
     on_thigh = min(covered, body.thigh)
     end = hip + (knee - hip) * on_thigh / body.thigh
     short = covered < body.thigh

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from dataset.errors import DanceproofError
 from dataset.files import sha256_file
-from dataset.mannequin.chance import dice
 from dataset.mannequin import figure, raycast
 from dataset.mannequin.camera import Camera
+from dataset.mannequin.chance import dice
 from dataset.mannequin.motion import LEFT, MOTIONS, RIGHT, pose_at
 from dataset.mannequin.performer import Performer
 from dataset.mannequin.room import room
@@ -26,10 +26,12 @@ from dataset.video import VideoWriter
 Frame = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]
 
-#: Where in the exposure and in the pixel the rays of each pass go: motion blur and smooth edges in one.
-_PASSES = ((-0.375, -0.125, -0.375), (-0.125, 0.375, -0.125), (0.125, -0.375, 0.125), (0.375, 0.125, 0.375))
+#: Where in the pixel the rays of each pass go: smooth edges, and motion blur when each has its own moment.
+_OFFSETS = ((-0.125, -0.375), (0.375, -0.125), (-0.375, 0.125), (0.125, 0.375))
 #: Part of a frame's time that the shutter is open.
-_SHUTTER = 0.5
+_SHUTTER = 0.4
+#: Pixels that something may move from one pass to the next before the passes show as ghosts.
+_STRIDE = 2.5
 
 
 class Studio:
@@ -79,24 +81,38 @@ class Studio:
     def picture(self, motion: str, time: float, exposure: float, seed: int = 0) -> Frame:
         """(H, W, 3) uint8 RGB: what the camera takes in `exposure` seconds round `time`."""
         light: Plane = self._room.copy()
-        first = True
-        empty = light
-        for moment, dx, dy in _PASSES:
+        empty: Plane | None = None
+        count = self._passes(motion, time, exposure, seed)
+        for number in range(count):
+            moment = (number + 0.5) / count - 0.5
             pose = pose_at(self.performer, motion, time + moment * exposure, seed)
             skeleton = build(self.performer.body, pose)
             sway = 0.25 * float(np.sin(2 * time)) * abs(float(pose.head[1]))
             solids = figure.solids(self.performer, skeleton, sway)
-            if first:  # the shadow is soft, one for the whole exposure is enough
+            if empty is None:  # the shadow is soft, one for the whole exposure is enough
                 light *= self._shadow(solids)[..., None]
-                empty, first = light.copy(), False
-            hits = raycast.cast(solids, self.camera, (dx, dy))
+                empty = light.copy()
+            hits = raycast.cast(solids, self.camera, _OFFSETS[number % len(_OFFSETS)])
             if hits is None:
                 continue
             expression = (float(pose.face[0]), float(pose.face[1]))
             rows, columns, colour = shade(hits, solids, self.camera, self._wardrobe, expression)
             rows, columns = rows + hits.box[1], columns + hits.box[0]
-            light[rows, columns] += (colour - empty[rows, columns]) / np.float32(len(_PASSES))
+            light[rows, columns] += (colour - empty[rows, columns]) / np.float32(count)
         return self._develop(light, time, seed)
+
+    def _passes(self, motion: str, time: float, exposure: float, seed: int) -> int:
+        """Into how many moments the exposure is cut: more where something moves fast, such as a waving hand."""
+        places = []
+        for moment in (time - exposure / 2, time + exposure / 2):
+            skeleton = build(self.performer.body, pose_at(self.performer, motion, moment, seed))
+            fingers = [skeleton.fingers[side][[4, 8, 20]] for side in (LEFT, RIGHT)]
+            pixels, _ = self.camera.project(
+                np.concatenate([body_points(self.performer.body, skeleton), *fingers])
+            )
+            places.append(pixels)
+        travel = float(np.linalg.norm(places[1] - places[0], axis=1).max())
+        return len(_OFFSETS) * int(np.clip(np.ceil(travel / _STRIDE / len(_OFFSETS)), 1, 3))
 
     def _shadow(self, solids: Sequence[raycast.Solid]) -> Plane:
         """(H, W) the share of light that reaches the floor past the figure."""
@@ -167,13 +183,20 @@ def render(
         (H, W, 3) uint8 RGB, and (25, 3) float32 of BODY_25: pixels, and confidence 1, or 0 outside the picture.
 
     Raises:
-        DanceproofError: there is no such motion, or the picture is too small.
+        DanceproofError: there is no such motion, the picture is too small or the time too short for a frame.
     """
     studio = Studio(performer, size)
-    for index in range(round(seconds * fps)):
-        time = start + index / fps
-        truth, _ = studio.joints(studio.skeleton(motion, time, seed))
-        yield studio.picture(motion, time, _SHUTTER / fps, seed), truth
+    for time in _times(seconds, fps):
+        truth, _ = studio.joints(studio.skeleton(motion, start + time, seed))
+        yield studio.picture(motion, start + time, _SHUTTER / fps, seed), truth
+
+
+def _times(seconds: float, fps: float) -> list[float]:
+    """When the frames are taken, seconds from the first."""
+    count = round(seconds * fps) if fps > 0 and np.isfinite(seconds * fps) else 0
+    if count < 1:
+        raise DanceproofError(f"{seconds} s at {fps} frames a second hold no frame")
+    return [index / fps for index in range(count)]
 
 
 def film(
@@ -202,20 +225,20 @@ def film(
     """
     studio = Studio(performer, size)
     bodies, hands = [], []
-    times = np.arange(round(seconds * fps)) / fps
+    times = _times(seconds, fps)
     with VideoWriter(path, size, fps=fps, crf=crf, metadata=rendering_tags("dataset mannequin")) as writer:
         for time in times:
-            body, both = studio.joints(studio.skeleton(motion, float(time), seed))
+            body, both = studio.joints(studio.skeleton(motion, time, seed))
             bodies.append(body)
             hands.append(both)
-            writer.write(studio.picture(motion, float(time), _SHUTTER / fps, seed))
+            writer.write(studio.picture(motion, time, _SHUTTER / fps, seed))
     fingers = np.array(hands, np.float32)
     return PoseSequence(
         body=np.array(bodies, np.float32),
         left_hand=fingers[:, LEFT],
         right_hand=fingers[:, RIGHT],
         face=np.zeros((len(times), FACE_POINTS, 3), np.float32),
-        times=times,
+        times=np.array(times),
         size=size,
         video_sha256=sha256_file(path),
         estimator="truth",

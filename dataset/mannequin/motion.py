@@ -52,7 +52,8 @@ class Pose:
     def blend(self, other: Pose, weight: float) -> Pose:
         """This pose for weight 0, the other for 1."""
         mixed = {
-            f.name: getattr(self, f.name) * (1 - weight) + getattr(other, f.name) * weight for f in fields(self)
+            f.name: getattr(self, f.name) * (1 - weight) + getattr(other, f.name) * weight
+            for f in fields(self)
         }
         return Pose(**mixed)
 
@@ -157,7 +158,9 @@ def _squat(performer: Performer, time: float, seed: int) -> Pose:
     feet = pose.feet.copy()
     feet[:, 0] *= 1.5
     feet[:, 3] = 0.4
-    pelvis = pose.pelvis + np.array([0, -0.4 * depth * body.thigh * 2, -0.22 * depth * body.thigh * 2, 0.35 * depth, 0, 0])
+    pelvis = pose.pelvis + np.array(
+        [0, -0.4 * depth * body.thigh * 2, -0.22 * depth * body.thigh * 2, 0.35 * depth, 0, 0]
+    )
     spine = pose.spine + np.array([0.3 * depth, 0, 0])
     head = pose.head - np.array([0.5 * depth, 0, 0])
     arms = pose.arms.copy()

@@ -181,8 +181,8 @@ def _cast_one(
     out = into.astype(np.float32)
     x, y, z = x * inverse, lift * inverse, z * inverse
     normal = np.empty((*depth.shape, 3), np.float32)
-    for k in range(3):
-        normal[..., k] = x * out[0, k] + y * out[1, k] + z * out[2, k]
+    for axis in range(3):
+        normal[..., axis] = x * out[0, axis] + y * out[1, axis] + z * out[2, axis]
     if min(solid.squeeze) != max(solid.squeeze):
         normal /= np.sqrt(np.einsum("ijk,ijk->ij", normal, normal) + np.float32(1e-12))[..., None]
     owner = hits.solid[rows, columns]

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dataset.mannequin.chance import dice
 from dataset.mannequin import textures
 from dataset.mannequin.camera import Camera
+from dataset.mannequin.chance import dice
 from dataset.mannequin.performer import Performer
 from dataset.mannequin.shading import lamp
 from dataset.mannequin.textures import Image
@@ -58,7 +58,9 @@ def room(performer: Performer, camera: Camera) -> Image:
 
 def _sample(texture: Image, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Image:
     return np.asarray(
-        cv2.remap(texture, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP),
+        cv2.remap(
+            texture, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+        ),
         np.float32,
     )
 
@@ -90,7 +92,9 @@ def _wall(rng: np.random.Generator) -> Image:
         step = int(rng.integers(24, 60))
         for y0 in range(0, height, step):
             for x0 in range((y0 // step % 2) * step // 2, width, step):
-                cv2.ellipse(canvas, (x0, y0), (step // 5, step // 3), 30, 0, 360, _bgr(second), -1, cv2.LINE_AA)
+                cv2.ellipse(
+                    canvas, (x0, y0), (step // 5, step // 3), 30, 0, 360, _bgr(second), -1, cv2.LINE_AA
+                )
     for _ in range(int(rng.integers(2, 6))):
         _hang(canvas, rng)
     if rng.random() < 0.45:
@@ -125,7 +129,17 @@ def _hang(canvas: Image, rng: np.random.Generator) -> None:
         centre = (int(rng.uniform(0, piece.shape[1])), int(rng.uniform(0, piece.shape[0])))
         radii = (int(rng.uniform(6, 50)), int(rng.uniform(4, 40)))
         part = np.ascontiguousarray(piece)
-        cv2.ellipse(part, centre, radii, float(rng.uniform(0, 180)), 0, 360, _bgr(_pale(rng, 0.15, 0.85, 0.25)), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            part,
+            centre,
+            radii,
+            float(rng.uniform(0, 180)),
+            0,
+            360,
+            _bgr(_pale(rng, 0.15, 0.85, 0.25)),
+            -1,
+            cv2.LINE_AA,
+        )
         piece[:] = part
 
 
@@ -186,5 +200,7 @@ def _floor(rng: np.random.Generator) -> Image:
         second = np.clip(base * rng.uniform(0.6, 1.4) + rng.uniform(-0.05, 0.05, 3), 0.05, 0.9)
         pattern = np.clip(textures.noise(rng, (size, size), (32, 32), 2) * 2, 0, 1)[..., None]
         canvas += 0.5 * pattern * (second - base).astype(np.float32)
-        canvas *= 1 + 0.15 * textures.noise(rng, (size, size), (192, 192), 2)[..., None] + 0.05 * grain[..., None]
+        canvas *= (
+            1 + 0.15 * textures.noise(rng, (size, size), (192, 192), 2)[..., None] + 0.05 * grain[..., None]
+        )
     return textures.linear(canvas)

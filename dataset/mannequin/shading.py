@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dataset.mannequin.chance import dice
 from dataset.mannequin import figure, textures
 from dataset.mannequin.camera import Camera
+from dataset.mannequin.chance import dice
 from dataset.mannequin.performer import Performer
 from dataset.mannequin.raycast import Hits, Solid
 
@@ -76,10 +76,13 @@ class Wardrobe:
         body = self.performer.body
         k = body.height / 1.75
         above = (y - body.spine) / k
-        ring: npt.NDArray[np.bool_] = (x * x + (z - 0.01) ** 2 < (0.082 * k) ** 2) & (above > -0.075)
+        aside = np.abs(x) / np.float32(0.088 * k)
         if self.performer.neckline == "v":
-            ring |= (z > 0) & (above > -0.16 + 1.5 * np.abs(x) / k) & (np.abs(x) < 0.075 * k)
-        return ring
+            front = 0.15 * (1 - aside)
+        else:
+            front = 0.075 * (1 - aside * aside)
+        bare: npt.NDArray[np.bool_] = (aside < 1) & (above > np.where(z > 0.0, -front, -0.02 * (1 - aside)))
+        return bare
 
 
 def _index(values: Plane, size: int) -> npt.NDArray[np.int32]:

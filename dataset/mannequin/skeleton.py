@@ -150,7 +150,11 @@ def _hand_points(body: Body, hand: Frame, curl: float, sign: float) -> Floats:
 
     at = np.array([0.0, 0.16, 0.2])
     thumb = [at]
-    for length, out, inwards in ((0.24, 0.75, 0.25), (0.18, 0.55, 0.3 + 0.5 * curl), (0.15, 0.4, 0.3 + 0.9 * curl)):
+    for length, out, inwards in (
+        (0.24, 0.75, 0.25),
+        (0.18, 0.55, 0.3 + 0.5 * curl),
+        (0.15, 0.4, 0.3 + 0.9 * curl),
+    ):
         step = np.array([palm * inwards * (0.3 + 0.7 * curl), 1.0, out])
         at = at + length * step / np.linalg.norm(step)
         thumb.append(at)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +23,17 @@ FACE_REACH = 1.15
 
 def linear(image: npt.ArrayLike) -> Image:
     """Light from sRGB values in [0, 1]."""
-    values = np.asarray(image, np.float32)
-    return np.asarray(np.clip(values, 0, 1) ** 2.2, np.float32)
+    return np.asarray(np.clip(np.asarray(image, np.float32), 0, 1) ** 2.2, np.float32)
 
 
 def rgb(colour: Colour) -> Image:
     """A colour of a performer as (3,) values in [0, 1]."""
-    return np.asarray(colour, np.float32) / 255
+    return np.asarray(np.asarray(colour) / 255, np.float32)
 
 
-def noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int], octaves: int = 4) -> Image:
+def noise(
+    rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int], octaves: int = 4
+) -> Image:
     """Smooth noise in about [-1, 1] that tiles: `cells` bumps down and across, halved in size for each octave."""
     total = np.zeros(shape, np.float32)
     weight = 1.0
@@ -50,22 +54,22 @@ def cloth(garment: Garment, rng: np.random.Generator) -> Image:
     """(CLOTH_TEXELS, CLOTH_TEXELS, 3) the pattern with weave and folds: down is along the limb, across is round it."""
     size = CLOTH_TEXELS
     repeats = max(2, round(CLOTH_METRES / garment.scale))
-    at = (np.arange(size) + 0.5) / size * repeats
+    at = ((np.arange(size) + 0.5) / size * repeats).astype(np.float32)
     down, across = np.meshgrid(at, at, indexing="ij")
     soft = size / repeats / 1.5  # an edge is about a texel wide
 
-    def band(place: Image, share: float) -> Image:
+    def band(place: npt.NDArray[Any], share: float) -> Image:
         """1 inside a band of this share of each repeat, 0 outside."""
         off = np.abs(place % 1 - 0.5)
         return np.asarray(np.clip((share / 2 - off) * soft + 0.5, 0, 1), np.float32)
 
-    mask = np.zeros((size, size), np.float32)
+    mask: npt.NDArray[Any] = np.zeros((size, size), np.float32)
     if garment.pattern == "stripes":
         mask = band(down, 0.45)
     elif garment.pattern == "pinstripes":
         mask = 0.8 * band(across * 2, 0.16)
     elif garment.pattern == "checks":
-        mask = 0.5 * band(down, 0.5) + 0.5 * band(across, 0.5)
+        mask = (band(down, 0.5) + band(across, 0.5)) / 2
     elif garment.pattern == "dots":
         away = np.hypot(down % 1 - 0.5, (across + 0.5 * (down // 1)) % 1 - 0.5)
         mask = np.clip((0.27 - away) * soft + 0.5, 0, 1)
@@ -143,33 +147,61 @@ def face(performer: Performer, closed: float, mouth_open: float) -> Image:
         mask = np.zeros((size, size), np.uint8)
         cv2.fillPoly(mask, [np.array([spot(x, y) for x, y in almond], np.int32)], 255, cv2.LINE_AA)
         eye = canvas.copy()
-        for radius, colour in ((0.082, rgb(performer.eyes) * 0.6), (0.068, rgb(performer.eyes)), (0.036, skin * 0 + 0.03)):
-            cv2.circle(eye, spot(side * 0.28, 0.055), round(radius * unit), [float(c) for c in colour], -1, cv2.LINE_AA)
+        for radius, colour in (
+            (0.082, rgb(performer.eyes) * 0.6),
+            (0.068, rgb(performer.eyes)),
+            (0.036, skin * 0 + 0.03),
+        ):
+            cv2.circle(
+                eye,
+                spot(side * 0.28, 0.055),
+                round(radius * unit),
+                [float(c) for c in colour],
+                -1,
+                cv2.LINE_AA,
+            )
         cv2.circle(eye, spot(side * 0.28 + 0.03, 0.085), round(0.017 * unit), [0.97] * 3, -1, cv2.LINE_AA)
         canvas += (mask.astype(np.float32) / 255)[..., None] * (eye - canvas)
         lid = np.array([spot(x, y) for x, y in upper], np.int32)
         cv2.polylines(canvas, [lid], False, [float(c) for c in dark * 0.35], round(0.032 * unit), cv2.LINE_AA)
         under = np.array([spot(x, y) for x, y in lower], np.int32)
-        cv2.polylines(canvas, [under], False, [float(c) for c in dark * 0.9], round(0.012 * unit), cv2.LINE_AA)
+        cv2.polylines(
+            canvas, [under], False, [float(c) for c in dark * 0.9], round(0.012 * unit), cv2.LINE_AA
+        )
         thick = 0.055 * performer.brows
-        top = [(side * (0.1 + 0.4 * s), 0.27 + 0.05 * np.sin(2.6 * s) + thick / 2) for s in np.linspace(0, 1, 9)]
-        low = [(side * (0.1 + 0.4 * s), 0.27 + 0.05 * np.sin(2.6 * s) - thick / 2 * (1 - s**3)) for s in np.linspace(1, 0, 9)]
+        top = [
+            (side * (0.1 + 0.4 * s), 0.27 + 0.05 * np.sin(2.6 * s) + thick / 2) for s in np.linspace(0, 1, 9)
+        ]
+        low = [
+            (side * (0.1 + 0.4 * s), 0.27 + 0.05 * np.sin(2.6 * s) - thick / 2 * (1 - s**3))
+            for s in np.linspace(1, 0, 9)
+        ]
         fill(top + low, np.asarray(brow, np.float32))
         wash(side * 0.08, -0.36, 0.035, 0.025, np.asarray(skin * 0.2, np.float32), 0.8)
-    _mouth(canvas, performer, mouth_open, fill)
+    _mouth(performer, mouth_open, fill)
     if performer.glasses:
         for side in (-1, 1):
             cv2.ellipse(canvas, spot(side * 0.29, 0.04), (round(0.23 * unit), round(0.17 * unit)), 0, 0, 360,
                         (0.08, 0.08, 0.09), round(0.035 * unit), cv2.LINE_AA)  # fmt: skip
-            cv2.line(canvas, spot(side * 0.51, 0.08), spot(side * 0.8, 0.1), (0.08, 0.08, 0.09), round(0.04 * unit), cv2.LINE_AA)
-        cv2.line(canvas, spot(-0.08, 0.08), spot(0.08, 0.08), (0.08, 0.08, 0.09), round(0.035 * unit), cv2.LINE_AA)
+            cv2.line(
+                canvas,
+                spot(side * 0.51, 0.08),
+                spot(side * 0.8, 0.1),
+                (0.08, 0.08, 0.09),
+                round(0.04 * unit),
+                cv2.LINE_AA,
+            )
+        cv2.line(
+            canvas, spot(-0.08, 0.08), spot(0.08, 0.08), (0.08, 0.08, 0.09), round(0.035 * unit), cv2.LINE_AA
+        )
     small = cv2.resize(canvas, (FACE_TEXELS, FACE_TEXELS), interpolation=cv2.INTER_AREA)
     return linear(small)
 
 
-def _mouth(canvas: Image, performer: Performer, mouth_open: float, fill: object) -> None:
+def _mouth(
+    performer: Performer, mouth_open: float, fill: Callable[[list[tuple[float, float]], Image], None]
+) -> None:
     """Lips, the line between them, and teeth where they part."""
-    assert callable(fill)
     skin = rgb(performer.skin)
     lip = skin * (1 - performer.lips * np.array([0.18, 0.5, 0.45])) * 0.92
     gap = 0.1 * mouth_open
@@ -177,13 +209,14 @@ def _mouth(canvas: Image, performer: Performer, mouth_open: float, fill: object)
     bow = 1 - np.abs(across) ** 2.2
     dip = 0.02 * np.exp(-((across / 0.15) ** 2))
     x = 0.24 * across
-    upper = list(zip(x, -0.525 + (0.06 + gap * 0.3) * bow - dip, strict=True))
-    lower = list(zip(x[::-1], -0.525 - (0.085 + gap) * bow[::-1], strict=True))
+    smile = 0.03 * across**2
+    upper = list(zip(x, smile - 0.525 + (0.06 + gap * 0.3) * bow - dip, strict=True))
+    lower = list(zip(x[::-1], smile - 0.525 - (0.085 + gap) * bow[::-1], strict=True))
     fill(upper + lower, np.asarray(lip, np.float32))
-    inside_top = list(zip(x * 0.94, -0.525 + gap * 0.3 * bow - dip * 0.6, strict=True))
-    inside_low = list(zip(x[::-1] * 0.94, -0.532 - gap * bow[::-1] - dip[::-1] * 0.6, strict=True))
+    inside_top = list(zip(x * 0.94, smile - 0.525 + gap * 0.3 * bow - dip * 0.6, strict=True))
+    inside_low = list(zip(x[::-1] * 0.94, smile - 0.532 - gap * bow[::-1] - dip[::-1] * 0.6, strict=True))
     fill(inside_top + inside_low, np.asarray(skin * [0.35, 0.2, 0.2], np.float32))
     if mouth_open > 0.25:
-        teeth_low = list(zip(x[::-1] * 0.8, -0.53 - 0.02 * bow[::-1], strict=True))
-        teeth_top = list(zip(x * 0.8, -0.525 + gap * 0.28 * bow, strict=True))
+        teeth_low = list(zip(x[::-1] * 0.8, smile - 0.53 - 0.02 * bow[::-1], strict=True))
+        teeth_top = list(zip(x * 0.8, smile - 0.525 + gap * 0.28 * bow, strict=True))
         fill(teeth_top + teeth_low, np.array([0.9, 0.89, 0.86], np.float32))
