@@ -57,14 +57,15 @@ def train(
 
     _use_threads(threads)
     config = preset(preset_name)
-    schedule = {
-        key: value
-        for key, value in {"steps": steps, "seed": seed, "precision": precision}.items()
-        if value is not None
-    }
-    if snapshot:
-        schedule["snapshots"] = tuple(sorted(set(snapshot)))
-    config = replace(config, schedule=replace(config.schedule, **schedule))
+    schedule = config.schedule
+    schedule = replace(
+        schedule,
+        steps=schedule.steps if steps is None else steps,
+        seed=schedule.seed if seed is None else seed,
+        precision=precision or schedule.precision,
+        snapshots=tuple(sorted(set(snapshot))) or schedule.snapshots,
+    )
+    config = replace(config, schedule=schedule)
     if height is not None:
         config = replace(config, data=replace(config.data, height=height))
     with _stages() as report:
@@ -85,9 +86,7 @@ def train(
 @click.argument("model", type=FILE)
 @click.option("--source", type=FILE, required=True, help="Video of the motion.")
 @click.option("--out", type=FILE, required=True, help="Video to write (.mp4, .mov or .mkv).")
-@click.option(
-    "--crf", type=click.IntRange(0, 51), default=18, show_default=True, help="H.264 rate factor."
-)
+@click.option("--crf", type=click.IntRange(0, 51), default=18, show_default=True, help="H.264 rate factor.")
 @click.option("--cache", type=FILE, help="Folder for the source's poses.  [default: MODEL/cache]")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
 def transfer(model: Path, source: Path, out: Path, crf: int, cache: Path | None, threads: int | None) -> None:
@@ -126,6 +125,8 @@ def transfer(model: Path, source: Path, out: Path, crf: int, cache: Path | None,
     help="Training recordings, files or folders; repeatable.",
 )
 @click.option("--out", type=FILE, required=True, help="Folder of the corpus; clips in it are kept.")
+@click.option("--real", type=FILE, multiple=True,
+              help="Recordings of people without a model, added as real clips; repeatable.")  # fmt: skip
 @click.option("--cross", type=click.IntRange(min=0), default=1, show_default=True,
               help="With the motion of how many others each target is driven.")  # fmt: skip
 @click.option("--weak/--no-weak", default=True, show_default=True, help="Also use the models' snapshots.")
@@ -137,6 +138,7 @@ def fakes(
     models: tuple[Path, ...],
     recordings: tuple[Path, ...],
     out: Path,
+    real: tuple[Path, ...],
     cross: int,
     weak: bool,
     crf: int,
@@ -148,11 +150,18 @@ def fakes(
     _use_threads(threads)
     with _stages() as report:
         corpus = make_corpus(
-            list(models), _videos(recordings), out, cross=cross, weak=weak, crf=crf, report=report
+            list(models),
+            _videos(recordings),
+            out,
+            further=_videos(real) if real else [],
+            cross=cross,
+            weak=weak,
+            crf=crf,
+            report=report,
         )
-    real = sum(clip.label == "real" for clip in corpus.clips)
+    filmed = sum(clip.label == "real" for clip in corpus.clips)
     click.echo(
-        f"{out}: {real} real and {len(corpus.clips) - real} fake clips of {len(corpus.subjects())} subjects"
+        f"{out}: {filmed} real and {len(corpus.clips) - filmed} fake clips of {len(corpus.subjects())} subjects"
     )
 
 

@@ -15,7 +15,7 @@ from dataset.files import sha256_file
 from dataset.pose import cached_poses, clean
 from dataset.pose.keypoints import PoseSequence
 from dataset.records import CORPUS_FILE, Clip, Corpus
-from dataset.video import VideoWriter, read_frames
+from dataset.video import VideoInfo, VideoWriter, read_frames
 from synthesis.model import TargetModel, read_facts, snapshots
 from synthesis.recording import background
 from synthesis.transfer import CRF, reenact, transfer
@@ -63,6 +63,7 @@ def make_corpus(
     recordings: list[Path],
     out: Path,
     *,
+    further: list[Path] | None = None,
     cross: int = 1,
     weak: bool = True,
     crf: int = CRF,
@@ -74,6 +75,7 @@ def make_corpus(
         models: folders of trained generators, one per subject.
         recordings: the videos they were trained on.
         out: the corpus folder.
+        further: recordings of people without a model, added as real clips; the subject is named after the file.
         cross: with the motion of how many other subjects each target is driven.
         weak: use the snapshots of the training run as further generators.
         crf: H.264 constant rate factor of all clips.
@@ -91,6 +93,8 @@ def make_corpus(
         others = [targets[(index + step) % len(targets)] for step in range(1, len(targets))]
         for other in others[:cross]:
             maker.borrowed_motion(target, other)
+    for path in further or []:
+        maker.recording(path, path.stem)
     return corpus
 
 
@@ -110,13 +114,8 @@ class _Maker:
             final = read_facts(target.folder)["steps"]
             generators += [step for step in snapshots(target.folder) if step != final]
         for recording in target.recordings:
-            real = f"{target.subject}/{recording.stem}_real.mp4"
+            real = self.recording(recording, target.subject)
             poses, plate = None, None
-            if not self._has(real):
-                poses = self._poses(recording)
-                self._reencode(recording, real, poses)
-                self._add(Clip(real, "real", target.subject, target.subject, recording.stem, "", "recording", None,
-                               "", {"recording_sha256": poses.video_sha256}))  # fmt: skip
             for snapshot in generators:
                 model = TargetModel.load(target.folder, snapshot=snapshot)
                 name = f"{target.subject}/{recording.stem}_self_{model.name}.mp4"
@@ -131,6 +130,15 @@ class _Maker:
                 )  # fmt: skip
                 self._add(Clip(name, "fake", target.subject, target.subject, recording.stem, model.name, "self", real,
                                "", self._lineage(model, poses)))  # fmt: skip
+
+    def recording(self, path: Path, subject: str) -> str:
+        """Write the real clip unless it is there, and tell its path in the corpus."""
+        name = f"{subject}/{path.stem}_real.mp4"
+        if not self._has(name):
+            self._reencode(path, name)
+            self._add(Clip(name, "real", subject, subject, path.stem, "", "recording", None,
+                           "", {"recording_sha256": sha256_file(path)}))  # fmt: skip
+        return name
 
     def borrowed_motion(self, target: Target, other: Target) -> None:
         recording = max(other.recordings, key=lambda path: (path.stat().st_size, path.name))
@@ -173,8 +181,9 @@ class _Maker:
             "motion_sha256": poses.video_sha256,
         }
 
-    def _reencode(self, recording: Path, name: str, poses: PoseSequence) -> None:
-        with VideoWriter(self.corpus.root / name, poses.size, crf=self.crf) as writer:
+    def _reencode(self, recording: Path, name: str) -> None:
+        info = VideoInfo.from_path(recording)
+        with VideoWriter(self.corpus.root / name, (info.width, info.height), crf=self.crf) as writer:
             for frame in read_frames(recording):
-                writer.write(frame.image, time=float(poses.times[frame.index]))
-                self.report(name, frame.index + 1, len(poses))
+                writer.write(frame.image, time=frame.time)
+                self.report(name, frame.index + 1, info.frame_count)

@@ -35,6 +35,11 @@ def standing(
     )
 
 
+def still(x: float, y: float, height: float, count: int) -> PoseSequence:
+    """A figure that stands with its feet at (x, y) for `count` frames."""
+    return standing(np.tile([float(x), float(y)], (count, 1)), np.full(count, float(height)))
+
+
 def without(poses: PoseSequence, *names: str) -> PoseSequence:
     """The same poses with the named body points never seen."""
     parts = {key: points.copy() for key, points in poses.parts().items()}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthesis_figures import standing, without
+from synthesis_figures import standing, still, without
 
 from dataset.errors import PoseError
 from dataset.pose.keypoints import B
@@ -49,9 +49,8 @@ def test_feet_land_where_the_target_would_stand_and_heights_follow():
 
 
 def test_a_person_who_stays_in_place_is_put_on_the_targets_spot():
-    rows = np.zeros((40, 2)) + (100, 200)
-    source = standing(rows, np.full(40, 90.0))
-    target = standing(np.zeros((30, 2)) + (400, 460), np.full(30, 270.0))
+    source = still(100, 200, 90.0, 40)
+    target = still(400, 460, 270.0, 30)
     moved = normalize(source, target)
     assert ankle_y(moved) == pytest.approx(np.full(40, 460.0), abs=0.5)
     assert height(moved) == pytest.approx(np.full(40, 270.0), rel=0.01)
@@ -60,18 +59,18 @@ def test_a_person_who_stays_in_place_is_put_on_the_targets_spot():
 
 
 def test_a_jump_lifts_the_feet_and_does_not_shrink_the_body():
-    feet = np.zeros((50, 2)) + (100, 200)
+    feet = np.tile([100.0, 200.0], (50, 1))
     feet[20:25, 1] -= 30
     source = standing(feet, np.full(50, 90.0))
-    target = standing(np.zeros((30, 2)) + (400, 460), np.full(30, 270.0))
+    target = still(400, 460, 270.0, 30)
     moved = normalize(source, target)
     assert height(moved)[22] == pytest.approx(270, rel=0.02)
     assert 460 - ankle_y(moved)[22] == pytest.approx(90, abs=3)
 
 
 def test_upper_body_video_falls_back_to_hips_then_shoulders_and_says_so():
-    source = without(standing(np.zeros((40, 2)) + (100, 200), np.full(40, 90.0)), *LEGS)
-    target = standing(np.zeros((30, 2)) + (400, 460), np.full(30, 270.0))
+    source = without(still(100, 200, 90.0, 40), *LEGS)
+    target = still(400, 460, 270.0, 30)
     moved = normalize(source, target)
     assert moved.body[:, B["RHip"], 1] == pytest.approx(np.full(40, 460 - 135), abs=1)
     assert "hips" in " ".join(moved.notes)
@@ -81,16 +80,16 @@ def test_upper_body_video_falls_back_to_hips_then_shoulders_and_says_so():
 
 
 def test_each_ankle_must_be_seen():
-    target = standing(np.zeros((30, 2)) + (400, 460), np.full(30, 270.0))
+    target = still(400, 460, 270.0, 30)
     for ankle in ("RAnkle", "LAnkle"):
-        source = without(standing(np.zeros((40, 2)) + (100, 200), np.full(40, 90.0)), ankle)
+        source = without(still(100, 200, 90.0, 40), ankle)
         assert "hips" in " ".join(normalize(source, target).notes)
 
 
 def test_frames_without_ankles_keep_their_neighbours_scale_and_none_is_dropped():
-    source = standing(np.zeros((40, 2)) + (100, 200), np.full(40, 90.0))
+    source = still(100, 200, 90.0, 40)
     source.body[10:15, [B["RAnkle"], B["LAnkle"]]] = 0
-    target = standing(np.zeros((30, 2)) + (400, 460), np.full(30, 270.0))
+    target = still(400, 460, 270.0, 30)
     moved = normalize(source, target)
     assert len(moved) == 40
     assert moved.body[12, B["MidHip"], 1] == pytest.approx(moved.body[5, B["MidHip"], 1], abs=0.5)
@@ -98,7 +97,12 @@ def test_frames_without_ankles_keep_their_neighbours_scale_and_none_is_dropped()
 
 def test_somebody_without_shoulders_is_refused():
     source = without(
-        standing(np.zeros((40, 2)) + (100, 200), np.full(40, 90.0)), *LEGS, "RHip", "LHip", "RShoulder", "LShoulder"
+        still(100, 200, 90.0, 40),
+        *LEGS,
+        "RHip",
+        "LHip",
+        "RShoulder",
+        "LShoulder",
     )
     with pytest.raises(PoseError, match="source"):
-        normalize(source, standing(np.zeros((30, 2)) + (400, 460), np.full(30, 270.0)))
+        normalize(source, still(400, 460, 270.0, 30))

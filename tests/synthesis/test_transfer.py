@@ -61,7 +61,10 @@ def test_where_nobody_is_the_bare_plate_is_shown(model, source, tmp_path):
     transfer(model, source, out, cache=tmp_path / "cache", crf=5)
     frames = list(read_frames(out))
     assert np.abs(frames[0].image.astype(int) - model.plate).mean() < 3
-    assert np.abs(frames[-1].image.astype(int) - model.plate).mean() > np.abs(frames[0].image.astype(int) - model.plate).mean()
+    assert (
+        np.abs(frames[-1].image.astype(int) - model.plate).mean()
+        > np.abs(frames[0].image.astype(int) - model.plate).mean()
+    )
 
 
 def test_generation_is_deterministic(model):
