@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -62,6 +62,7 @@ class _Stamps(NamedTuple):
     pts: int | None
     dts: int | None
     key: bool
+    duration: int
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,10 @@ def scan(path: str | Path) -> Timeline:
         first: VideoFrame | None = None
         decoded: list[int] = []
         failure = ""
-        last: Packet | None = None
+        seen = 0
+        cut_off = False
+        cut: _Stamps | None = None
+        broken = ""
         try:
             for packet in opened.container.demux(opened.stream):
                 if empty(packet):
@@ -146,12 +150,15 @@ def scan(path: str | Path) -> Timeline:
                             decoded.append(frame.pts or 0)
                     except (av.error.FFmpegError, ValueError) as error:
                         failure = failure or reason(error)
+                seen += bool(packet.size)
                 if packet.size and not packet.is_discard and _shown(packet, opened.stream):
-                    packets.append(_Stamps(packet.pts, packet.dts, packet.is_keyframe))
-                    last = packet
+                    packets.append(_Stamps(packet.pts, packet.dts, packet.is_keyframe, packet.duration or 0))
+                    cut_off = packet.is_corrupt
         except (av.error.FFmpegError, OSError) as error:
-            failure = failure or reason(error)
-        if first is None or last is None:
+            failure = broken = reason(error)
+        if cut_off and len(packets) > 1:
+            cut = packets.pop()
+        if first is None or not packets:
             if size := refused_size(path):
                 raise too_large(Path(path), *size)
             raise NotAVideoError(
@@ -159,7 +166,9 @@ def scan(path: str | Path) -> Timeline:
                 path=path,
                 hint="it is damaged or protected: try to play it, or copy it again",
             )
-        return _timeline(opened, packets, last, first, decoded)
+        timeline = _timeline(opened, packets, first, decoded)
+        problems = _problems(opened, timeline, seen, cut is not None, broken)
+        return replace(timeline, cut=cut and cut.pts, problems=problems)
 
 
 def _doubtful(packets: list[_Stamps], stream: VideoStream) -> bool:
@@ -174,17 +183,11 @@ def _doubtful(packets: list[_Stamps], stream: VideoStream) -> bool:
     return all(before < after for before, after in pairwise(stamps))
 
 
-def _timeline(
-    opened: Opened, packets: list[_Stamps], last: Packet, first: VideoFrame, decoded: list[int]
-) -> Timeline:
+def _timeline(opened: Opened, packets: list[_Stamps], first: VideoFrame, decoded: list[int]) -> Timeline:
     container, stream = opened
     base = stream.time_base
     assert base is not None
-    cut = last.pts if last.is_corrupt and len(packets) > 1 else None
-    cut_off = last.is_corrupt and len(packets) > 1
-    if cut_off:
-        packets = packets[:-1]
-    shown = [pts for pts, _, _ in packets if pts is not None]
+    shown = [packet.pts for packet in packets if packet.pts is not None]
     exact = (
         len(set(shown)) == len(packets)
         and first.pts in set(shown)
@@ -200,28 +203,30 @@ def _timeline(
         # Packets before the first frame that decodes (a recording that starts between key frames) show nothing.
         stamps = sorted(pts for pts in shown if pts >= begin)
         rank = {pts: number for number, pts in enumerate(stamps)}
-        order = {pts: number for number, (pts, _, _) in enumerate(packets) if pts is not None}
+        order = {packet.pts: number for number, packet in enumerate(packets) if packet.pts is not None}
         if stream.codec_context.codec.canonical_name in _SEEKABLE:
             keys = _keys(packets, begin)
     else:
-        decoding = [dts for _, dts, _ in packets if dts is not None]
+        decoding = [packet.dts for packet in packets if packet.dts is not None]
         stamps = sorted(decoding if len(decoding) == len(packets) else shown)
     if len(stamps) == len(packets) or exact:
         ticks = np.array(stamps, np.int64)
         times = (ticks - ticks[0]).astype(np.float64) * base.numerator / base.denominator
     else:  # a raw stream without timestamps
         times = np.arange(len(packets)) / rate
-    step = float((last.duration or 0) * base) or (
-        float(times[-1] - times[-2]) if len(times) > 1 else 1 / rate
-    )
-    problems = _truncation(opened, float(times[-1]) + step, step, rate, cut_off)
-    return Timeline(times, step, stamps, exact, rank, order, keys, cut, first, problems)
+    # MP4 keeps durations between times of decoding, which say nothing about the last frame if frames are reordered.
+    reordered = stream.codec_context.has_b_frames and container.format.name.startswith("mov")
+    latest = max(packets, key=lambda packet: packet.dts or 0 if packet.pts is None else packet.pts)
+    step = 0.0 if reordered else float(latest.duration * base)
+    if not step:
+        step = float(times[-1] - times[-2]) if len(times) > 1 else 1 / rate
+    return Timeline(times, step, stamps, exact, rank, order, keys, None, first, ())
 
 
 def _keys(packets: list[_Stamps], begin: int) -> list[Key]:
     """The key frames that can be sought, in order; where the order of display turns back, the later is left out."""
     keys: list[Key] = []
-    for number, (pts, dts, key) in enumerate(packets):
+    for number, (pts, dts, key, _) in enumerate(packets):
         if key and pts is not None and pts >= begin and (not keys or pts > keys[-1].pts):
             keys.append(Key(number, pts, dts))
     return keys
@@ -232,34 +237,44 @@ def _shown(packet: Packet, stream: VideoStream) -> bool:
     return stream.codec_context.codec.canonical_name != "vp8" or bool(bytes(packet)[0] & 0x10)
 
 
-def _truncation(opened: Opened, end: float, step: float, rate: float, cut_off: bool) -> tuple[str, ...]:
-    promised = _promised(opened, rate)
-    # Headers round; half a second or a few frames is not worth an alarm unless a frame is cut in two.
-    if promised is not None and promised - end > (step if cut_off else max(0.5, 4 * step)):
+def _problems(opened: Opened, timeline: Timeline, seen: int, cut: bool, broken: str) -> tuple[str, ...]:
+    """What is wrong with a file of which `seen` packets could be read, the last cut in two, before it was broken."""
+    end = timeline.duration
+    promised = _promised(opened, seen)
+    # Headers round: half a second or a few frames are not worth an alarm, unless a frame is cut in two.
+    if promised is not None and promised - end > (timeline.step if cut else max(0.5, 4 * timeline.step)):
         return (f"truncated: stopped at {end:.2f} s of {promised:.2f} s",)
-    if cut_off:
+    if cut:
         return (f"truncated: the file ends inside a frame at {end:.2f} s",)
-    if opened.container.format.name == "gif":
-        with open(opened.container.name, "rb") as file:
-            file.seek(-64, 2)
-            if not file.read().rstrip(b"\0\r\n").endswith(b";"):
-                return (f"truncated: the file ends without its end mark, at {end:.2f} s",)
+    if broken:
+        return (f"damaged: nothing can be read beyond {end:.2f} s ({broken})",)
+    if opened.container.format.name == "gif" and not _gif_is_whole(Path(opened.container.name)):
+        return (f"truncated: the file ends without its end mark, at {end:.2f} s",)
     return ()
 
 
-def _promised(opened: Opened, rate: float) -> float | None:
-    """Seconds of video that the header promises, or None if it promises nothing about the pictures."""
+def _gif_is_whole(path: Path) -> bool:
+    """Whether a GIF ends with its end mark, whatever padding follows."""
+    with open(path, "rb") as file:
+        file.seek(max(path.stat().st_size - 64, 0))
+        return file.read().rstrip(b"\0\r\n").endswith(b";")
+
+
+def _promised(opened: Opened, seen: int) -> float | None:
+    """Seconds of video that the header promises; None if it promises no more than was seen, or does not say."""
     container, stream = opened
-    if container.format.name == "avi":
-        return stream.frames / rate if stream.frames else None
+    kind = container.format.name
+    if seen >= stream.frames > 0:
+        return None
+    if kind == "avi":
+        return float(stream.frames / stream.average_rate) if stream.frames and stream.average_rate else None
     if tag := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = (float(part) for part in tag.groups())
         begin = float((stream.start_time or 0) * (stream.time_base or 0))
         return hours * 3600 + minutes * 60 + seconds - begin
-    if stream.duration is not None and stream.time_base is not None and stream.frames:
+    if stream.frames and stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    if container.format.name.startswith(("matroska", "flv")) and container.duration:
-        if any(other.type == "audio" for other in container.streams):
-            return None
+    sound = any(other.type == "audio" for other in container.streams)
+    if kind.startswith(("matroska", "flv")) and container.duration and not sound:
         return (container.duration - (container.start_time or 0)) / 1_000_000
     return None

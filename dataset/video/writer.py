@@ -14,6 +14,7 @@ import av
 import av.error
 import numpy as np
 from av.audio.stream import AudioStream
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -34,6 +35,9 @@ _THREADS = "4"
 # The tags that MP4 keeps under its own names, where players look. For any other name the library has to be
 # told to write all tags as free keys instead.
 _MP4_TAGS = frozenset("title artist album comment description genre copyright date composer".split())  # noqa: SIM905
+
+# Seconds of sound before the first frame that are kept: decoders need a few packets to warm up.
+_PRIMING = 0.2
 
 _LIBRARY_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
@@ -56,7 +60,8 @@ class VideoWriter:
         crf: constant rate factor of x264, 0 (best) to 51.
         preset: speed preset of x264.
         metadata: tags of the container, kept under any name.
-        audio_from: a file whose first audio stream is copied packet for packet, in time with its video.
+        audio_from: a file whose first audio stream is copied packet for packet, in time with its video. What
+            sounds before its video begins is left out.
 
     Raises:
         VideoError: an argument that cannot be served, or a file that cannot be written.
@@ -86,6 +91,8 @@ class VideoWriter:
             raise VideoError(f"pictures of {size[0]}×{size[1]} cannot be written", path=self.path)
         if fps is not None and not 0 < fps <= 1000:
             raise VideoError(f"a frame rate of {fps} cannot be written", path=self.path)
+        if not 0 <= crf <= 51:
+            raise VideoError(f"crf {crf} cannot be used", path=self.path, hint="give 0 (best) to 51")
         self.size = (int(size[0]), int(size[1]))
         self.fps = None if fps is None else Fraction(fps).limit_denominator(1001)
         self.count = 0
@@ -177,6 +184,7 @@ class VideoWriter:
         context.colorspace = Colorspace.ITU709
         context.color_primaries = ColorPrimaries.BT709
         context.color_trc = ColorTrc.BT709
+        context.flags |= Flags.frame_duration
         context.options = self._options
         self._stream = stream
         if self._audio_from is not None:
@@ -201,7 +209,7 @@ class VideoWriter:
             raise VideoError(
                 f"{self._suffix} cannot hold the sound of {path.name} ({codec}) as it is",
                 path=self.path,
-                hint="write .mkv instead",
+                hint="write another kind, such as .mkv or .mov",
             )
         copy: AudioStream = self._container.add_stream_from_template(stream)
         video = next(iter(source.streams.video), None)
@@ -275,6 +283,9 @@ def _packets(packets: Iterator[Packet], copy: AudioStream, begin: int) -> Iterat
     for packet in packets:
         if packet.dts is None or packet.pts is None:
             continue  # the mark of the end
+        end = float((packet.pts - begin + (packet.duration or 0)) * packet.time_base)
+        if end < -_PRIMING:
+            continue
         packet.pts -= begin
         packet.dts -= begin
         packet.stream = copy

@@ -13,7 +13,7 @@ import pytest
 from video_files import make_sound, make_video, number, truncate
 
 from dataset.errors import NotAVideoError, VideoError
-from dataset.video import VideoInfo, VideoWriter, frame_times, read_frames, read_pairs
+from dataset.video import VideoInfo, frame_times, read_frames, read_pairs
 
 READERS: list[Callable[[Path], object]] = [
     VideoInfo.from_path,
@@ -277,16 +277,3 @@ def test_frames_above_the_limit_are_never_allocated(tmp_path: Path) -> None:
         with pytest.raises(VideoError, match="megapixels"):
             list(read_frames(make(tmp_path)))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
-
-
-def test_a_writer_refuses_what_it_cannot_do(tmp_path: Path) -> None:
-    for path, size, options, words in (
-        ("a.avi", (64, 48), {"fps": 25}, "cannot write .avi"),
-        ("a", (64, 48), {"fps": 25}, "without a suffix"),
-        ("a.mp4", (0, 48), {"fps": 25}, "0×48"),
-        ("a.mp4", (64, 48), {"fps": 0}, "frame rate"),
-        ("a.mp4", (64, 48), {"fps": float("nan")}, "frame rate"),
-    ):
-        with pytest.raises(VideoError, match=words):
-            VideoWriter(tmp_path / path, size, **options)  # type: ignore[arg-type]
-    assert list(tmp_path.iterdir()) == []
