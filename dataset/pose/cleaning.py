@@ -19,9 +19,9 @@ from dataset.pose.keypoints import SEEN, Array, B, PoseSequence, body_box
 LONGEST_GAP = 0.2
 #: A filled-in point has this part of the lower confidence of the two it lies between.
 FILLED_CONFIDENCE = 0.5
-#: A jump away and back is a fault if it is at least so far (body sizes), faster than this (body sizes a second) …
+#: A jump away and back is a fault if it is at least so far (body sizes), faster than this (body sizes a second),
 JUMP, FASTEST = 0.1, 4.0
-#: … and over after so many seconds.
+#: and over after so many seconds, or after a single frame.
 LONGEST_JUMP = 0.12
 #: Points that swap sides together, and the hands that go with them.
 LIMBS: tuple[tuple[tuple[str, ...], bool], ...] = (
@@ -31,6 +31,8 @@ LIMBS: tuple[tuple[tuple[str, ...], bool], ...] = (
 )
 #: What it costs, in body sizes of mean motion, to declare a limb swapped: each change, and each second it lasts.
 SWITCH_COST, SWAPPED_COST = 0.03, 0.3
+#: Mean motion that is free, in body sizes a second: legs that cross are not swapped.
+FREE_MOTION = 2.0
 #: Continuity says nothing across longer holes, in seconds.
 _FORGET = 0.5
 
@@ -52,7 +54,7 @@ def clean(poses: PoseSequence) -> PoseSequence:
     parts = _unswapped(poses, size)
     for name, points in parts.items():
         held = outliers(points, poses.times, size)
-        # An outlier has lasted LONGEST_JUMP at most, so the hole that it leaves is always filled.
+        # The frames on either side of an outlier see the point, so the hole that it leaves is filled.
         emptied = np.where(held[..., None], np.float32(0), points)
         parts[name] = filled(emptied, poses.times)
     return poses.with_parts(parts)
@@ -119,7 +121,8 @@ def outliers(points: Array, times: Times, size: float) -> Mask:
         home = np.linalg.norm(points[length + 1 :, :, :2] - points[: count - length - 1, :, :2], axis=-1)
         smaller = np.minimum(steps[: count - length - 1], steps[length:])
         hit = out & back & (home < 0.5 * smaller)
-        hit &= ((away <= LONGEST_JUMP + 5e-4) | (length == 1))[:, None]
+        longest = LONGEST_GAP if length == 1 else LONGEST_JUMP
+        hit &= (away <= longest + 5e-4)[:, None]
         for offset in range(1, length + 1):
             bad[offset : offset + len(hit)] |= hit
     return bad
@@ -146,8 +149,8 @@ def _unswapped(poses: PoseSequence, size: float) -> dict[str, Array]:
 def swapped(left: Array, right: Array, times: Times, size: float) -> Mask:
     """In which frames a limb of the left and the same of the right side have been taken for each other.
 
-    The cheapest of all ways to assign the two, frame by frame: motion from frame to frame has its cost, so has each
-    change of mind, and so has every second of disbelief. A swap that lasts for seconds is therefore believed.
+    The cheapest of all ways to assign the two, frame by frame: motion faster than people walk has its cost, so has
+    each change of mind, and so has every second of disbelief. A swap that lasts for seconds is therefore believed.
 
     Args:
         left, right: (T, K, 3) the same points on either side.
@@ -168,8 +171,9 @@ def swapped(left: Array, right: Array, times: Times, size: float) -> Mask:
             continue
         was_left, was_right = left[last[usable], usable, :2], right[last[usable], usable, :2]
         is_left, is_right = left[t, usable, :2], right[t, usable, :2]
-        straight[t] = _motion(is_left - was_left, is_right - was_right, size)
-        crossed[t] = _motion(is_left - was_right, is_right - was_left, size)
+        free = FREE_MOTION * float(np.mean(times[t] - times[last[usable]]))
+        straight[t] = max(0.0, _motion(is_left - was_left, is_right - was_right, size) - free)
+        crossed[t] = max(0.0, _motion(is_left - was_right, is_right - was_left, size) - free)
     return _cheapest(straight, crossed, np.diff(times, prepend=times[0]))
 
 

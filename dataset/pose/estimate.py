@@ -20,9 +20,11 @@ from dataset.pose.people import PeopleFinder
 from dataset.pose.tracks import Box, Track, Window, link, main_tracks, windows
 
 #: Raised whenever the same video may give other key points than before, so that caches notice.
-CODE_VERSION = 2
+CODE_VERSION = 3
 #: Seconds between two looks for everybody in the picture.
 SURVEY_EVERY = 0.25
+#: Two hands closer than this part of their size, in the median of their points, are one hand.
+DOUBLE_HAND = 0.3
 
 Progress = Callable[[int, int | None], None]
 Image = npt.NDArray[np.uint8]
@@ -198,7 +200,7 @@ def same_place(box: Box, expected: Box) -> bool:
 
 
 def estimator_name(model: str) -> str:
-    """What goes into `PoseSequence.estimator`, e.g. "mediapipe 1.2.2 holistic, danceproof 2"."""
+    """What goes into `PoseSequence.estimator`, e.g. "mediapipe 1.2.2 holistic, danceproof 3"."""
     from importlib.metadata import version
 
     return f"mediapipe {version('mediapipe')} {model}, danceproof {CODE_VERSION}"
@@ -226,7 +228,8 @@ def holistic_parts(result: Any, size: tuple[int, int]) -> Parts:
     """A holistic landmarker's result.
 
     Hands and face come without scores. A hand takes the confidence of the wrist it hangs on, the face that of the
-    nose, at least one half, since MediaPipe hands them out only above its own threshold of one half.
+    nose, at least one half, since MediaPipe hands them out only above its own threshold of one half. Where both
+    hands were found in the same place, one is hidden: the one whose wrist is seen less has confidence 0.
     """
     parts = nobody()
     if not result.pose_landmarks:
@@ -240,7 +243,21 @@ def holistic_parts(result: Any, size: tuple[int, int]) -> Parts:
             hand = pixels(found, size)[:, [0, 1, 3]]
             hand[:, 2] = max(0.5, float(parts["body"][B[side], 2]))
             parts[name] = outside_unseen(hand, size)
+    _drop_double_hand(parts)
     if result.face_landmarks:
         confidence = max(0.5, float(parts["body"][B["Nose"], 2]))
         parts["face"] = face_from_mesh(pixels(result.face_landmarks, size), confidence, size)
     return parts
+
+
+def _drop_double_hand(parts: Parts) -> None:
+    left, right = parts["left_hand"], parts["right_hand"]
+    if not (left[:, 2].any() and right[:, 2].any()):
+        return
+    size = min(float(np.ptp(hand[:, :2], axis=0).max()) for hand in (left, right))
+    apart = float(np.median(np.hypot(*(left[:, :2] - right[:, :2]).T)))
+    if apart < DOUBLE_HAND * size:
+        hidden = (
+            "left_hand" if parts["body"][B["LWrist"], 2] < parts["body"][B["RWrist"], 2] else "right_hand"
+        )
+        parts[hidden] = np.zeros_like(parts[hidden])

@@ -6,6 +6,8 @@ Body points follow OpenPose's BODY_25, hands its 21 and the face its 70 points
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -159,7 +161,7 @@ class PoseSequence:
                     estimator=str(data["estimator"]),
                     notes=tuple(str(note) for note in data["notes"]),
                 )
-        except (OSError, KeyError, ValueError, EOFError) as error:
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise PoseError(
                 f"not a key point file ({error})", path=path, hint="estimate the poses again"
             ) from error
