@@ -13,6 +13,8 @@ from dataset.mannequin.performer import Performer
 
 #: Beats of one step before the next one begins.
 _BAR = 4
+#: Beats over which the step before fades out.
+_FADE = 1.25
 PI = np.pi
 
 
@@ -21,8 +23,8 @@ def dance_pose(performer: Performer, base: Pose, beats: float, seed: int) -> Pos
     bar = int(beats // _BAR)
     into = beats - bar * _BAR
     pose = _step(performer, base, beats, bar, seed)
-    if into < 0.75:  # the step before fades out over most of the first beat
-        weight = into / 0.75
+    if into < _FADE:
+        weight = into / _FADE
         before = _step(performer, base, beats, bar - 1, seed)
         pose = before.blend(pose, weight * weight * (3 - 2 * weight))
     return pose
@@ -83,7 +85,7 @@ def _waves(pose: Pose, beats: float, side: int, amount: float) -> Pose:
 
 def _point(pose: Pose, beats: float, side: int, amount: float) -> Pose:
     """One arm up and out, then down across the body; the other hand on the hip."""
-    up = 0.5 + 0.5 * np.tanh(3.5 * np.cos(PI * beats))
+    up = 0.5 + 0.5 * np.tanh(1.9 * np.cos(PI * beats)) / np.tanh(1.9)
     arms, curl = pose.arms.copy(), pose.curl.copy()
     high = np.array([2.25, 0.1, 0.5, 0.2, 0.2, 0.0])
     low = np.array([0.15, 0.75, -0.55, 0.5, 0.2, 0.0])
