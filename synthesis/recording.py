@@ -83,10 +83,9 @@ def prepare(
             path=path,
             hint=f"training needs a recording with one person in at least {_LEAST_FRAMES} frames",
         )
-    boxes = extents(poses)
     if shape is None:
-        shape = choose_shape(boxes, config.height)
-    windows = follow(boxes, poses.times, shape, config.margin)
+        shape = choose_shape(extents(poses), config.height)
+    windows = follow(poses, shape, config.margin)
     # The median window is painted at about its own resolution; nothing is gained by more than the video has.
     scale = min(1.0, _OVERSAMPLING * shape[1] / float(np.median(windows.height[present])))
     size = (max(round(info.width * scale), 8), max(round(info.height * scale), 8))

@@ -23,7 +23,7 @@ from synthesis.networks.generator import GeneratorInput
 from synthesis.normalize import normalize
 from synthesis.pairs import image_tensor, label_tensor, tensor_image
 from synthesis.recording import shrink
-from synthesis.windows import Windows, extents, follow, paste, sample
+from synthesis.windows import Windows, follow, paste, sample
 
 Image = npt.NDArray[np.uint8]
 Progress = Callable[[int, int | None], None]
@@ -142,7 +142,7 @@ def generate(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[
         (H, W, 3) uint8, one for each row of `poses`; the bare plate where nobody is.
     """
     present = poses.present()
-    windows = follow(extents(poses), poses.times, model.shape, model.config.data.margin)
+    windows = follow(poses, model.shape, model.config.data.margin)
     scale = model.frame_scale
     small = shrink(plate, (round(plate.shape[1] * scale), round(plate.shape[0] * scale)))
     reference = image_tensor(model.reference)

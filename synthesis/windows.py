@@ -87,27 +87,34 @@ def choose_shape(boxes: npt.NDArray[np.float64], height: int) -> tuple[int, int]
     return width, height
 
 
-def follow(
-    boxes: npt.NDArray[np.float64], times: npt.NDArray[np.float64], shape: tuple[int, int], margin: float
-) -> Windows:
+def follow(poses: PoseSequence, shape: tuple[int, int], margin: float) -> Windows:
     """Windows that hold the person in every frame and move and grow smoothly.
 
-    The size is the largest that is needed within one second to either side, so that a raised arm does not zoom.
+    The size is the largest that is needed within one second to either side, so that a raised arm does not zoom. A
+    window that would look beyond the frame's edge is moved inside.
 
     Args:
-        boxes: (T, 4) from `extents`, at least one row without NaN.
-        times: (T,) seconds.
+        poses: key points in pixels of the frame, with somebody in at least one row.
         shape: width and height of the sampled picture.
         margin: space round the person as a share of the size.
     """
-    filled = _fill(boxes, times)
+    times = poses.times
+    filled = _fill(extents(poses), times)
     wide, tall = filled[:, 2] - filled[:, 0], filled[:, 3] - filled[:, 1]
     needed = np.maximum(tall, wide * shape[1] / shape[0]) * (1 + 2 * margin)
     center = np.stack([(filled[:, 0] + filled[:, 2]) / 2, (filled[:, 1] + filled[:, 3]) / 2], 1)
     step = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
     reach = max(round(1.0 / step), 1)
     height = _smooth(_running_max(needed, reach), reach / 2)
-    return Windows(_smooth(center, max(0.15 / step, 0.5)), np.maximum(height, 16.0), shape)
+    height = np.maximum(height, 16.0)
+    half = np.stack([height * shape[0] / shape[1], height], 1) / 2
+    frame = np.array(poses.size, np.float64)
+    center = np.clip(
+        _smooth(center, max(0.15 / step, 0.5)),
+        np.minimum(half, frame / 2),
+        np.maximum(frame - half, frame / 2),
+    )
+    return Windows(center, height, shape)
 
 
 def sample(image: Image, matrix: npt.NDArray[np.float64], shape: tuple[int, int]) -> Image:

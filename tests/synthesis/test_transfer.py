@@ -76,9 +76,9 @@ def test_only_the_surroundings_of_the_person_are_painted(model):
     image = next(iter(generate(model, model.poses[:1], model.plate)))
     changed = np.abs(image.astype(int) - model.plate).max(axis=2) > 0
     assert changed.any()
-    from synthesis.windows import extents, follow
+    from synthesis.windows import follow
 
-    windows = follow(extents(model.poses), model.poses.times, model.shape, model.config.data.margin)
+    windows = follow(model.poses, model.shape, model.config.data.margin)
     x, y = windows.center[0]
     half = windows.height[0] / 2
     rows, columns = np.nonzero(changed)

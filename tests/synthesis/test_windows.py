@@ -16,7 +16,7 @@ def moving(count: int = 60):
 
 def test_the_whole_person_is_in_the_window_in_every_frame():
     poses = moving()
-    windows = follow(extents(poses), poses.times, (128, 256), margin=0.1)
+    windows = follow(poses, (128, 256), margin=0.1)
     for row in range(len(poses)):
         points = windows.label_poses(poses, row, row).body[0, :, :2]
         assert points.min() > 0
@@ -25,11 +25,20 @@ def test_the_whole_person_is_in_the_window_in_every_frame():
 
 def test_windows_move_and_grow_smoothly_through_a_gap():
     poses = moving()
-    boxes = extents(poses)
-    boxes[20:30] = np.nan
-    windows = follow(boxes, poses.times, (128, 256), margin=0.1)
+    poses.body[20:30] = 0
+    windows = follow(poses, (128, 256), margin=0.1)
     assert np.abs(np.diff(windows.height)).max() < 0.03 * windows.height.mean()
     assert np.abs(np.diff(windows.center, axis=0)).max() < 12
+
+
+def test_a_window_is_moved_inside_the_frame_where_it_fits():
+    poses = standing(np.tile([60.0, 470.0], (10, 1)), np.full(10, 200.0))
+    windows = follow(poses, (128, 256), margin=0.1)
+    half = windows.height / 2
+    assert (windows.center[:, 1] + half <= 480 + 1e-6).all()
+    assert (windows.center[:, 0] - half / 2 >= -1e-6).all()
+    larger = follow(standing(np.tile([320.0, 470.0], (10, 1)), np.full(10, 440.0)), (128, 256), margin=0.3)
+    assert larger.center[:, 1] == pytest.approx(np.full(10, 240.0))
 
 
 def test_a_point_of_the_frame_is_found_at_its_place_in_the_window():
