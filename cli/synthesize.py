@@ -202,3 +202,7 @@ def _stages() -> Iterator[Stage]:
             current[1].update(done, total, note)  # type: ignore[attr-defined]
 
         yield report
+
+
+if __name__ == "__main__":
+    main()
