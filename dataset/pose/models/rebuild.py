@@ -154,11 +154,14 @@ def with_normalisation(model: bytes, title: str, mean: float, deviation: float) 
     graph.inputTensorMetadata, graph.outputTensorMetadata = [image], outputs
     facts = metadata.ModelMetadataT()
     facts.name, facts.subgraphMetadata, facts.minParserVersion = title, [graph], "1.0.0"
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(_packed(facts, b"M001"), np.uint8)
-    entry.name, entry.buffer = "TFLITE_METADATA", len(tree.buffers)
-    tree.buffers.append(buffer)
-    tree.metadata = [*(tree.metadata or []), entry]
+    # Some models have metadata of their own, written for another interface; it is replaced.
+    entry = next((old for old in tree.metadata or [] if old.name == b"TFLITE_METADATA"), None)
+    if entry is None:
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = "TFLITE_METADATA", len(tree.buffers)
+        tree.buffers.append(schema.BufferT())
+        tree.metadata = [*(tree.metadata or []), entry]
+    tree.buffers[entry.buffer].data = np.frombuffer(_packed(facts, b"M001"), np.uint8)
     return _packed(tree, b"TFL3")
 
 
