@@ -11,6 +11,8 @@ import numpy.typing as npt
 from dataset.mannequin import figure, textures
 from dataset.mannequin.camera import Camera
 from dataset.mannequin.chance import dice
+from dataset.mannequin.face import FACE_REACH, FACE_TEXELS
+from dataset.mannequin.face import face as paint_face
 from dataset.mannequin.performer import Performer
 from dataset.mannequin.raycast import Hits, Solid
 
@@ -38,7 +40,7 @@ class Wardrobe:
         """The face with lids and lips nearest to these."""
         key = (round(closed * (_LIDS - 1)), round(mouth_open * (_LIPS - 1)))
         if key not in self._faces:
-            self._faces[key] = textures.face(self.performer, key[0] / (_LIDS - 1), key[1] / (_LIPS - 1))
+            self._faces[key] = paint_face(self.performer, key[0] / (_LIDS - 1), key[1] / (_LIPS - 1))
         return self._faces[key]
 
     def colour(self, material: int, place: Plane, face: textures.Image) -> Plane:
@@ -51,10 +53,10 @@ class Wardrobe:
         x, y, z = place[:, 0], place[:, 1], place[:, 2]
         if material == figure.FACE:
             unit = np.float32(self.performer.body.head)
-            scale = textures.FACE_TEXELS / (2 * textures.FACE_REACH)
+            scale = FACE_TEXELS / (2 * FACE_REACH)
             # The picture is laid on from the front; at the sides of the head it is stretched to bare skin.
-            column = _index((x / unit + textures.FACE_REACH) * scale, textures.FACE_TEXELS)
-            row = _index((textures.FACE_REACH - y / unit) * scale, textures.FACE_TEXELS)
+            column = _index((x / unit + FACE_REACH) * scale, FACE_TEXELS)
+            row = _index((FACE_REACH - y / unit) * scale, FACE_TEXELS)
             front = np.clip(z / unit * 6 - 0.6, 0, 1)[:, None]
             return np.asarray(self.skin + front * (face[row, column] - self.skin), np.float32)
         if material == figure.HAIR:
