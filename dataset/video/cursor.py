@@ -14,8 +14,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from dataset.video.picture import Converter
-from dataset.video.source import Opened, open_video
-from dataset.video.timeline import Key, Timeline, empty, scan
+from dataset.video.source import Opened, demux, open_video
+from dataset.video.timeline import Key, Timeline, scan
 
 # Going through this many packets costs no more than seeking past them.
 _NEAR = 12
@@ -54,7 +54,7 @@ class Cursor:
         self._path = path
         self._problems = problems
         self._threads = threads
-        self._converter = Converter(self.timeline.first)
+        self._converter = Converter(self.timeline.first, path)
         self._stack = ExitStack()
         self._opened: Opened | None = None
         self.ended = False  # whether the decoder has given its last frame
@@ -117,7 +117,7 @@ class Cursor:
         """Begin at the start of the file, with a fresh decoder."""
         self._stack.close()
         self._opened = self._stack.enter_context(open_video(self._path, threads=self._threads))
-        self._begin(self._opened.container.demux(self._opened.stream), None)
+        self._begin(demux(self._opened), None)
 
     def _begin(self, packets: Iterator[Packet], key: Key | None) -> None:
         self.ended = False
@@ -136,8 +136,8 @@ class Cursor:
         for target in dict.fromkeys((key.pts, key.pts if key.dts is None else key.dts)):
             try:
                 container.seek(target, stream=stream)
-                packets = container.demux(stream)
-                landing = next((packet for packet in packets if not empty(packet)), None)
+                packets = demux(self._opened)
+                landing = next(packets, None)
             except (av.error.FFmpegError, OSError):
                 continue
             if landing is not None and landing.is_keyframe and landing.pts == key.pts:
@@ -154,7 +154,7 @@ class Cursor:
                 packet = None  # the scan came no further either, and `problems` says so
             if packet is None:
                 return
-            if empty(packet) or (packet.is_corrupt and packet.pts is not None and packet.pts == timeline.cut):
+            if packet.is_corrupt and packet.pts is not None and packet.pts == timeline.cut:
                 continue
             if packet.pts is not None:
                 self._fed = timeline.order.get(packet.pts, self._fed)

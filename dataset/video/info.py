@@ -85,7 +85,7 @@ class VideoInfo:
         """
         path = Path(path)
         timeline = scan(path)
-        converter = Converter(timeline.first)
+        converter = Converter(timeline.first, path)
         width, height = converter.size
         with open_video(path) as opened:
             container, stream = opened

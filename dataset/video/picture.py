@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
+import av.error
 import numpy as np
 from av.sidedata.sidedata import SideData, Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from dataset.errors import VideoError
 
 # Exact arithmetic, the same on every machine; chroma at full width.
 SCALING = (
@@ -19,7 +23,8 @@ SCALING = (
     | Interpolation.FULL_CHR_H_INT
 )
 
-_UNSPECIFIED, _RESERVED = 2, 3  # AVColorSpace: the stream does not say
+# AVColorSpace numbers that say nothing about the matrix of Y'CbCr: identity, unspecified, reserved.
+_UNSTATED = (0, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class Orientation:
 class Converter:
     """Turns the frames of one video into upright RGB pictures of one size."""
 
-    def __init__(self, first: VideoFrame) -> None:
+    def __init__(self, first: VideoFrame, path: Path) -> None:
+        self._path = path
         self.orientation = Orientation.of(first)
         self._size = (first.width, first.height)
         self._reformatter = VideoReformatter()
@@ -74,27 +80,40 @@ class Converter:
         """The picture of a frame: uint8 (H, W, 3), RGB, upright.
 
         The matrix and range that the stream states are used. A stream that states no matrix is taken as BT.709
-        from 720 lines on and as BT.601 below, as players do. Transparent parts are laid on black.
+        from 720 lines on and as BT.601 below, as players do. Transparent parts are laid on black. The transfer
+        curve is left as it is, so high dynamic range looks flat.
+
+        Raises:
+            VideoError: the stream states a colour system that cannot be converted.
         """
         alpha = any(component.is_alpha for component in frame.format.components)
-        rgb = self._reformatter.reformat(
-            frame,
-            width=self._size[0],
-            height=self._size[1],
-            format="rgba" if alpha else "rgb24",
-            src_colorspace=self._matrix(frame),
-            src_color_range=frame.color_range or (ColorRange.JPEG if _is_full(frame) else ColorRange.MPEG),
-            dst_color_range=ColorRange.JPEG,
-            interpolation=SCALING,
-            threads=1,
-        ).to_ndarray()
+        try:
+            converted = self._reformatter.reformat(
+                frame,
+                width=self._size[0],
+                height=self._size[1],
+                format="rgba" if alpha else "rgb24",
+                src_colorspace=self._matrix(frame),
+                src_color_range=frame.color_range
+                or (ColorRange.JPEG if _is_full(frame) else ColorRange.MPEG),
+                dst_color_range=ColorRange.JPEG,
+                interpolation=SCALING,
+                threads=1,
+            )
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise VideoError(
+                f"its pictures ({frame.format.name}, colour matrix {frame.colorspace}) cannot be turned into RGB",
+                path=self._path,
+                hint="convert it to H.264 in .mp4 first",
+            ) from error
+        rgb = converted.to_ndarray()
         if alpha:
             opacity = rgb[..., 3:].astype(np.uint16)
             rgb = ((rgb[..., :3] * opacity + 127) // 255).astype(np.uint8)
         return self.orientation.upright(rgb)
 
     def _matrix(self, frame: VideoFrame) -> int | None:
-        if frame.format.is_rgb or frame.colorspace not in (_UNSPECIFIED, _RESERVED):
+        if frame.format.is_rgb or frame.colorspace not in _UNSTATED:
             return None
         return Colorspace.ITU709 if max(self._size) >= 1280 or min(self._size) >= 720 else Colorspace.ITU601
 

@@ -15,6 +15,7 @@ import av
 import av.error
 import av.logging
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -118,6 +119,26 @@ def open_video(path: str | Path, *, threads: int = 0) -> Iterator[Opened]:
         container.close()
 
 
+def demux(opened: Opened) -> Iterator[Packet]:
+    """The packets of the video stream, and at last an empty one that makes the decoder give what it holds back.
+
+    Raises:
+        FFmpegError, OSError: the container is broken from here on.
+    """
+    packets = iter(opened.container.demux(opened.stream))
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            return  # a stream that was not announced turned up; the library stumbles over it when all is read
+        if packet is None:
+            return
+        # A packet with a time but no content is how AVI says that a picture stays. The decoder would take it for
+        # the end.
+        if packet.size or (packet.pts is None and packet.dts is None):
+            yield packet
+
+
 def _choose_stream(container: InputContainer, path: Path) -> VideoStream:
     """The first video stream that is not cover art, checked for a decoder and a sane size."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
@@ -151,8 +172,8 @@ def refused_size(path: str | Path) -> tuple[int, int] | None:
     av.logging.set_level(av.logging.ERROR)
     av.logging.set_skip_repeated(False)  # or what was said about the file before would not be said again
     try:
-        with av.logging.Capture(local=False) as log, open_video(path, threads=1) as (container, stream):
-            for packet in islice(container.demux(stream), 5):
+        with av.logging.Capture(local=False) as log, open_video(path, threads=1) as opened:
+            for packet in islice(demux(opened), 5):
                 with suppress(av.error.FFmpegError, ValueError):  # expected: nothing in the file decodes
                     packet.decode()
     finally:

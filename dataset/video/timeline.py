@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dataset.errors import NotAVideoError
-from dataset.video.source import Opened, open_video, reason, refused_size, too_large
+from dataset.video.source import Opened, demux, open_video, reason, refused_size, too_large
 
 # Codecs whose pictures after a key frame depend on nothing before it. GIF and its like paint over the picture
 # before, whatever their packets are flagged as.
@@ -111,11 +111,6 @@ class Timeline:
         return self.keys[place - 1] if place else None
 
 
-def empty(packet: Packet) -> bool:
-    """Whether a packet holds nothing but is not the end: AVI marks a repeated picture so."""
-    return packet.size == 0 and (packet.pts is not None or packet.dts is not None)
-
-
 def frame_times(path: str | Path) -> np.ndarray:
     """Seconds of every frame of a video, in display order, as float64 of shape (T,); the first is 0.
 
@@ -140,9 +135,7 @@ def scan(path: str | Path) -> Timeline:
         cut: _Stamps | None = None
         broken = ""
         try:
-            for packet in opened.container.demux(opened.stream):
-                if empty(packet):
-                    continue
+            for packet in demux(opened):
                 if first is None or (len(decoded) < _PROBE and _doubtful(packets, opened.stream)):
                     try:
                         for frame in packet.decode():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from video_files import difference, make_video, number, picture
 
+from dataset.errors import VideoError
 from dataset.video import VideoInfo, frame_times, read_frames
 
 PLAIN = {"options": {"bf": "3", "g": "10"}}
@@ -146,6 +147,13 @@ def test_a_stream_that_states_no_matrix_is_taken_by_its_size(
     _write_plane(path, _to_yuv((40, 180, 90), matrix, full=False), 2, False, size)
     (frame,) = read_frames(path)
     np.testing.assert_allclose(frame.image[8, 8], (40, 180, 90), atol=2)
+
+
+def test_a_colour_system_that_cannot_be_converted_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "strange.mkv"
+    _write_plane(path, (63, 102, 240), 14, False)  # ICtCp
+    with pytest.raises(VideoError, match=r"colour matrix 14\) cannot be turned into RGB"):
+        list(read_frames(path))
 
 
 def test_a_part_is_read_from_start_to_before_stop(tmp_path: Path) -> None:
