@@ -36,9 +36,8 @@ def main(folder: Path, recording: Path, out: Path) -> None:
     wanted = np.linspace(0, len(poses) - 1, SHOWN + 2).round().astype(int)[1:-1].tolist()
     columns: dict[int, list[np.ndarray]] = {}
     made = generate(model, poses, background(recording, poses))
-    for frame, painted in zip(read_frames(recording), made, strict=True):
-        if frame.index in wanted:
-            row = frame.index
+    for row, (frame, painted) in enumerate(zip(read_frames(recording), made, strict=True)):
+        if row in wanted:
             columns[row] = [
                 sample(frame.image, windows.matrix(row), shape),
                 draw(windows.label_poses(poses, row, row), 0, shape, face=model.config.data.face),

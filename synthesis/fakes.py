@@ -184,6 +184,6 @@ class _Maker:
     def _reencode(self, recording: Path, name: str) -> None:
         info = VideoInfo.from_path(recording)
         with VideoWriter(self.corpus.root / name, (info.width, info.height), crf=self.crf) as writer:
-            for frame in read_frames(recording):
+            for row, frame in enumerate(read_frames(recording)):
                 writer.write(frame.image, time=frame.time)
-                self.report(name, frame.index + 1, info.frame_count)
+                self.report(name, row + 1, info.frame_count)

@@ -112,9 +112,10 @@ def _store(
     if not target.exists():
         temporary = target.with_suffix(".part.npy")
         stored = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, size[1], size[0], 3))
-        for frame in read_frames(path):
-            stored[frame.index] = shrink(frame.image, size)
-            report(f"frames of {path.name}", frame.index + 1, count)
+        # Rows are counted, as in the poses: a damaged file may skip frame numbers.
+        for row, frame in enumerate(read_frames(path)):
+            stored[row] = shrink(frame.image, size)
+            report(f"frames of {path.name}", row + 1, count)
         stored.flush()
         del stored
         temporary.replace(target)
@@ -179,10 +180,10 @@ def background(path: Path, poses: PoseSequence, report: Report | None = None) ->
     """
     wanted = set(np.unique(np.linspace(0, len(poses) - 1, _PLATE_FRAMES).round().astype(int)).tolist())
     pictures, masks = [], []
-    for frame in read_frames(path):
-        if frame.index in wanted:
+    for row, frame in enumerate(read_frames(path)):
+        if row in wanted:
             pictures.append(frame.image)
-            masks.append(person_mask(poses, frame.index, (frame.image.shape[1], frame.image.shape[0])) > 0)
+            masks.append(person_mask(poses, row, (frame.image.shape[1], frame.image.shape[0])) > 0)
             if report:
                 report(f"background of {path.name}", len(pictures), len(wanted))
     height, width = pictures[0].shape[:2]

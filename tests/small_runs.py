@@ -1,6 +1,6 @@
 """Training runs of seconds, and one that can be started as a process of its own to be killed.
 
-    python small_runs.py RECORDING MODEL STEPS
+python small_runs.py RECORDING MODEL STEPS
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ if __name__ == "__main__":
     from synthesis import train
 
     torch.set_num_threads(1)
-    train.CHECKPOINT_SECONDS = 0.0  # a checkpoint after every step, so that there is always one to be killed in
+    train.CHECKPOINT_SECONDS = (
+        0.0  # a checkpoint after every step, so that there is always one to be killed in
+    )
     train.train(
         [Path(sys.argv[1])],
         Path(sys.argv[2]),
