@@ -215,14 +215,15 @@ def _arm(performer: Performer, skeleton: Skeleton, side: int) -> list[Solid]:
     parts = [
         Solid(upper, body.upper_arm, (shoulder * 0.95, elbow), SKIN, body=flesh, melt=0.02),
         Solid(fore, body.forearm, (elbow, wrist), SKIN, body=flesh, melt=0.02),
-        Solid(_shifted(fore, 0, 0.24 * body.forearm, 0.004), 0.001, (0.043 * g, 0.043 * g), SKIN, (1, 1.8, 1),
-              flesh, 0.02),
-    ]  # fmt: skip
+    ]
     whole = body.upper_arm + body.forearm
     covered, loose = performer.sleeves * whole, performer.top.looseness + 0.003
     on_upper = min(covered, body.upper_arm)
     end = shoulder + (elbow - shoulder) * on_upper / body.upper_arm
     flare = 0.006 if covered < body.upper_arm else 0.0
+    if covered < body.upper_arm:  # the muscle of a bare forearm
+        bulge, r = _shifted(fore, 0, 0.24 * body.forearm, 0.004), 0.043 * g
+        parts.append(Solid(bulge, 0.001, (r, r), SKIN, (1, 1.8, 1), flesh, 0.02))
     # Cut straight at the hem when it ends above the elbow.
     hem = (0.0, -1.0, 0.0, -on_upper) if flare else None
     parts.append(
