@@ -13,7 +13,7 @@ from dataset.errors import DanceproofError
 from dataset.files import sha256_file
 from dataset.mannequin import MOTIONS, Performer, film, render
 from dataset.mannequin.camera import Camera
-from dataset.mannequin.figure import solids
+from dataset.mannequin.figure import SKIN, solids
 from dataset.mannequin.film import Studio
 from dataset.mannequin.motion import pose_at
 from dataset.mannequin.raycast import Solid, cast
@@ -195,6 +195,32 @@ def test_the_drawn_figure_covers_its_joints() -> None:
         covered = hits.solid[inside[:, 1], inside[:, 0]] >= 0
         joints = [index for index, name in enumerate(BODY_25) if "Toe" not in name and "Heel" not in name]
         assert covered[joints].all(), (motion, [BODY_25[i] for i in joints if not covered[i]])
+
+
+@pytest.mark.parametrize("motion", ["wave", "squat", "walk", "dance"])
+def test_no_skin_shows_through_long_sleeves_and_trousers(motion: str) -> None:
+    performer = replace(Performer.from_seed(8), sleeves=0.94, legs=0.95)
+    body, camera = performer.body, Camera.facing(performer, SIZE)
+    under_cloth = {
+        body.upper_arm: 1.0,
+        body.forearm: 0.75,
+        body.shin: 0.75,
+    }  # parts of bones, by their lengths
+    for time in (0.7, 1.9, 3.1, 4.3):
+        parts = solids(performer, skeleton_of(performer, motion, time))
+        hits = cast(parts, camera)
+        assert hits is not None
+        for index, part in enumerate(parts):
+            limb = part.material == SKIN and part.length in under_cloth
+            if (
+                not limb or abs(part.frame.axes[2, 1]) > 0.6
+            ):  # into a sleeve that points at the camera one may look
+                continue
+            rows, columns = np.nonzero(hits.solid == index)
+            slopes = np.stack([hits.across[columns], -hits.down[rows], np.ones(len(rows))], axis=1)
+            places = camera.position + hits.depth[rows, columns, None] * (slopes @ camera.axes)
+            along = (places - part.frame.origin) @ part.frame.axes[:, 1] / part.length
+            assert (along > under_cloth[part.length]).all(), (time, part)
 
 
 def test_a_ball_is_hit_where_geometry_says() -> None:
