@@ -20,11 +20,13 @@ from dataset.pose.people import PeopleFinder
 from dataset.pose.tracks import Box, Track, Window, link, main_tracks, windows
 
 #: Raised whenever the same video may give other key points than before, so that caches notice.
-CODE_VERSION = 3
+CODE_VERSION = 4
 #: Seconds between two looks for everybody in the picture.
 SURVEY_EVERY = 0.25
-#: Two hands closer than this part of their size, in the median of their points, are one hand.
+#: Two hands closer than this part of their size, in the median of their points, are one hand,
 DOUBLE_HAND = 0.3
+#: if the wrist of one of them has a lower confidence than this.
+HIDDEN_WRIST = 0.5
 
 Progress = Callable[[int, int | None], None]
 Image = npt.NDArray[np.uint8]
@@ -200,7 +202,7 @@ def same_place(box: Box, expected: Box) -> bool:
 
 
 def estimator_name(model: str) -> str:
-    """What goes into `PoseSequence.estimator`, e.g. "mediapipe 1.2.2 holistic, danceproof 3"."""
+    """What goes into `PoseSequence.estimator`, e.g. "mediapipe 1.2.2 holistic, danceproof 4"."""
     from importlib.metadata import version
 
     return f"mediapipe {version('mediapipe')} {model}, danceproof {CODE_VERSION}"
@@ -229,7 +231,7 @@ def holistic_parts(result: Any, size: tuple[int, int]) -> Parts:
 
     Hands and face come without scores. A hand takes the confidence of the wrist it hangs on, the face that of the
     nose, at least one half, since MediaPipe hands them out only above its own threshold of one half. Where both
-    hands were found in the same place, one is hidden: the one whose wrist is seen less has confidence 0.
+    hands were found in the same place and one wrist is hidden, the hand of that wrist has confidence 0.
     """
     parts = nobody()
     if not result.pose_landmarks:
@@ -252,12 +254,12 @@ def holistic_parts(result: Any, size: tuple[int, int]) -> Parts:
 
 def _drop_double_hand(parts: Parts) -> None:
     left, right = parts["left_hand"], parts["right_hand"]
-    if not (left[:, 2].any() and right[:, 2].any()):
+    wrists = {"left_hand": parts["body"][B["LWrist"], 2], "right_hand": parts["body"][B["RWrist"], 2]}
+    hidden = min(wrists, key=lambda name: float(wrists[name]))
+    # Palms put together lie in one place as well, but then both wrists are in sight.
+    if wrists[hidden] >= HIDDEN_WRIST or not (left[:, 2].any() and right[:, 2].any()):
         return
     size = min(float(np.ptp(hand[:, :2], axis=0).max()) for hand in (left, right))
     apart = float(np.median(np.hypot(*(left[:, :2] - right[:, :2]).T)))
     if apart < DOUBLE_HAND * size:
-        hidden = (
-            "left_hand" if parts["body"][B["LWrist"], 2] < parts["body"][B["RWrist"], 2] else "right_hand"
-        )
         parts[hidden] = np.zeros_like(parts[hidden])

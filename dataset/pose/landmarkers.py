@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dataset.errors import ModelError
+from dataset.errors import ModelError, PoseError
 from dataset.pose.keypoints import Array
 
 #: The bundles that ship, by the name they are asked for.
@@ -95,11 +95,18 @@ class Quiet:
 
     @classmethod
     def detect(cls, run: Callable[[], Any]) -> Any:
-        """What `run` returns: a result with `pose_landmarks`."""
-        if cls.settled:
-            return run()
-        with native_noise_removed():
-            result = run()
+        """What `run` returns: a result with `pose_landmarks`.
+
+        Raises:
+            PoseError: MediaPipe gave up on the picture.
+        """
+        try:
+            if cls.settled:
+                return run()
+            with native_noise_removed():
+                result = run()
+        except (RuntimeError, ValueError) as error:
+            raise PoseError(f"MediaPipe failed ({error})", hint="is the bundle one of this kind?") from error
         cls.settled = bool(result.pose_landmarks)
         return result
 

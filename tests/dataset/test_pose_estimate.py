@@ -168,20 +168,20 @@ def test_somebody_far_away_is_found_in_parts_of_the_picture(picture: np.ndarray)
     assert box[2] < 1000 + SIZE[0]
 
 
-def test_of_two_hands_in_one_place_the_hidden_one_is_dropped() -> None:
-    class Point:
-        def __init__(self, x: float, y: float, visibility: float = 1.0) -> None:
-            self.x, self.y, self.z, self.visibility, self.presence = x, y, 0.0, visibility, 1.0
+@pytest.mark.parametrize(("left_wrist", "kept"), [(0.2, 1), (0.9, 2)])
+def test_of_two_hands_in_one_place_the_hidden_one_is_dropped(left_wrist: float, kept: int) -> None:
+    def point(x: float, visibility: float = 1.0) -> SimpleNamespace:
+        return SimpleNamespace(x=x, y=0.5, z=0.0, visibility=visibility, presence=1.0)
 
     result = SimpleNamespace(
-        pose_landmarks=[Point(0.4, 0.5, 0.2 if index == 15 else 0.9) for index in range(33)],
-        right_hand_landmarks=[Point(0.4 + 0.01 * index, 0.5) for index in range(21)],
-        left_hand_landmarks=[Point(0.405 + 0.01 * index, 0.5) for index in range(21)],
+        pose_landmarks=[point(0.4, left_wrist if index == 15 else 0.95) for index in range(33)],
+        right_hand_landmarks=[point(0.4 + 0.01 * index) for index in range(21)],
+        left_hand_landmarks=[point(0.405 + 0.01 * index) for index in range(21)],
         face_landmarks=[],
     )
     parts = holistic_parts(result, (100, 100))
-    assert not parts["left_hand"].any()
     assert parts["right_hand"][:, 2].all()
+    assert parts["left_hand"].any() == (kept == 2)
 
 
 def test_estimating_leaves_stderr_clean_and_lets_other_text_through(
