@@ -126,7 +126,11 @@ def mannequin(
     """Film a mannequin, a performer that is nobody, into OUT."""
     from dataset.mannequin import Performer, film
 
-    key_points = film(out, Performer.from_seed(seed), motion, seconds=seconds, fps=fps, size=size, seed=seed)
+    performer = Performer.from_seed(seed)
+    with progress("filming") as bar:
+        key_points = film(
+            out, performer, motion, seconds=seconds, fps=fps, size=size, seed=seed, progress=bar.update
+        )
     click.echo(f"{out}: {len(key_points)} frames of {motion}, performer {seed}")
     if truth is not None:
         key_points.save(truth)

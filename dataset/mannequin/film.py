@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -209,12 +209,14 @@ def film(
     size: tuple[int, int] = (480, 640),
     seed: int = 0,
     crf: int = 20,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> PoseSequence:
     """Film a performance into an H.264 file that says of itself that it is a rendering.
 
     Args:
         path: the file to write; see `render` for the other arguments.
         crf: quality of the encoder, smaller is better.
+        progress: called with frames filmed and in all.
 
     Returns:
         The true joints of every frame: body and hands; the face has confidence 0 because it is not known.
@@ -232,6 +234,8 @@ def film(
             bodies.append(body)
             hands.append(both)
             writer.write(studio.picture(motion, time, _SHUTTER / fps, seed))
+            if progress is not None:
+                progress(len(bodies), len(times))
     fingers = np.array(hands, np.float32)
     return PoseSequence(
         body=np.array(bodies, np.float32),
