@@ -108,7 +108,7 @@ def _recipe_options(command: Any) -> Any:
     for option in reversed(
         (
             click.option(
-                "--steps", default=500, show_default=True, type=click.IntRange(1), help="Optimiser steps."
+                "--steps", default=400, show_default=True, type=click.IntRange(1), help="Optimiser steps."
             ),
             click.option(
                 "--batch",
@@ -117,9 +117,9 @@ def _recipe_options(command: Any) -> Any:
                 type=click.IntRange(2),
                 help="Windows a step, half real.",
             ),
-            click.option("--rate", default=1e-3, show_default=True, help="Learning rate."),
+            click.option("--rate", default=3e-3, show_default=True, help="Learning rate."),
             click.option(
-                "--ndf", default=32, show_default=True, help="Channels after the first convolution."
+                "--ndf", default=24, show_default=True, help="Channels after the first convolution."
             ),
             click.option(
                 "--pairs",

@@ -19,7 +19,7 @@ from dataset.files import write_json
 from dataset.records import Clip, Corpus
 from forensics.calibrate import Calibration
 from forensics.detector import Detector, DetectorConfig
-from forensics.folds import check_corpus, is_train_only, make_folds, judgeable, trainable
+from forensics.folds import check_corpus, is_train_only, judgeable, make_folds, trainable
 from forensics.train import Progress, TrainConfig, centre, train_network
 from forensics.views import ViewConfig
 from forensics.windows import ClipWindows, corpus_windows

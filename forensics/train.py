@@ -30,9 +30,9 @@ T = TypeVar("T")
 class TrainConfig:
     """How a network is trained. The whole run follows from `seed`."""
 
-    steps: int = 500  # optimiser steps of one network
+    steps: int = 400  # optimiser steps of one network
     batch: int = 32  # windows a step, half of them real
-    rate: float = 1e-3  # AdamW's learning rate at its highest, after a warm-up of a twentieth of the steps
+    rate: float = 3e-3  # AdamW's learning rate at its highest, after a warm-up of a twentieth of the steps
     weight_decay: float = 1e-2  # AdamW's
     smoothing: float = 0.05  # the targets are this far from 0 and 1
     average: float = 0.98  # decay of the moving average of the weights, which is what is kept

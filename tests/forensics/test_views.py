@@ -52,8 +52,8 @@ def test_windows_at_the_edge_move_inside() -> None:
     for view in views:
         if view.kind == "close":
             x0, y0, x1, y1 = view.box
-            assert 0 <= x0
-            assert 0 <= y0
+            assert x0 >= 0
+            assert y0 >= 0
             assert x1 <= 640
             assert y1 <= 480
 
