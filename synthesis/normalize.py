@@ -43,7 +43,8 @@ class Ground:
         close: y of the anchor where it is closest to the camera.
         far: y where it is farthest; equal to `close` for somebody who stays in place.
         height_close, height_far: from head to anchor at these positions.
-        middle: x of the anchor's usual place, the median.
+        usual: y of the anchor in the median frame.
+        middle: x of the anchor in the median frame.
     """
 
     anchor: str
@@ -51,7 +52,15 @@ class Ground:
     far: float
     height_close: float
     height_far: float
+    usual: float
     middle: float
+
+    def height_at(self, y: float) -> float:
+        """From head to anchor where the anchor is at `y`, linear between far and close."""
+        if self.close <= self.far:
+            return self.height_close
+        share = (y - self.far) / (self.close - self.far)
+        return self.height_far + share * (self.height_close - self.height_far)
 
 
 def common_anchor(source: PoseSequence, target: PoseSequence) -> str:
@@ -94,13 +103,14 @@ def measure(poses: PoseSequence, anchor: str = "ankles") -> Ground:
     tallest = float(np.percentile(height, 99))
     if close - far < 0.02 * tallest:  # stays in place
         usual = float(np.median(height[height >= np.median(height)]))
-        return Ground(anchor, close, close, usual, usual, float(np.median(middle)))
+        return Ground(anchor, close, close, usual, usual, close, float(np.median(middle)))
     band = _NEAR * (close - far)
     height_close = float(height[np.abs(foot - close) <= max(band, 1.0)].max(initial=0.0)) or tallest
     if height_close < 0.9 * tallest:
         height_close = tallest
     height_far = float(height[np.abs(foot - far) <= max(band, 1.0)].max(initial=0.0)) or height_close
-    return Ground(anchor, close, far, height_close, min(height_far, height_close), float(np.median(middle)))
+    height_far = min(height_far, height_close)
+    return Ground(anchor, close, far, height_close, height_far, median, float(np.median(middle)))
 
 
 def normalize(source: PoseSequence, target: PoseSequence) -> PoseSequence:
@@ -131,8 +141,8 @@ def normalize(source: PoseSequence, target: PoseSequence) -> PoseSequence:
     else:
         share = np.ones_like(foot)
     far, close = _fit_range(ours, theirs)
-    scale_close = ours.height_close / theirs.height_close
-    scale_far = ours.height_far / theirs.height_far
+    scale_close = ours.height_at(close) / theirs.height_close
+    scale_far = ours.height_at(far) / theirs.height_far
     scale = np.maximum(scale_far + share * (scale_close - scale_far), 0.05)
     ground = far + share * (close - far)
     # What clamping left over – a jump, a raised body – is kept as movement of the body's own size.
@@ -147,14 +157,18 @@ def normalize(source: PoseSequence, target: PoseSequence) -> PoseSequence:
 
 
 def _fit_range(target: Ground, source: Ground) -> tuple[float, float]:
-    """The target's far and close position, no farther apart than the source moves in heights of its own body."""
+    """The target's far and close position, no farther apart than the source moves in heights of its own body.
+
+    A shorter way lies round where the target usually stands (the paper's code: round the middle of the way). Somebody
+    who stays in place is put right there, at the size that the target has there.
+    """
     span = target.close - target.far
     if span <= 0:
-        return target.far, target.close
+        return target.close, target.close
     wanted = (source.close - source.far) * target.height_close / source.height_close
     if wanted >= span:
         return target.far, target.close
-    middle = (target.far + target.close) / 2
+    middle = float(np.clip(target.usual, target.far + wanted / 2, target.close - wanted / 2))
     return middle - wanted / 2, middle + wanted / 2
 
 

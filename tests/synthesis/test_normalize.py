@@ -58,6 +58,16 @@ def test_a_person_who_stays_in_place_is_put_on_the_targets_spot():
     assert moved.size == target.size
 
 
+def test_a_person_who_stays_in_place_gets_the_size_that_a_walking_target_has_at_its_usual_place():
+    source = still(100, 200, 90.0, 40)
+    share = np.concatenate([np.full(40, 0.3), np.linspace(0, 1, 31)])
+    feet = np.stack([np.full(71, 320.0), 340 + share * 100], 1)
+    moved = normalize(source, standing(feet, 200 + share * 100))
+    usual = float(np.median(share))
+    assert ankle_y(moved) == pytest.approx(np.full(40, 340 + usual * 100), abs=2)
+    assert height(moved) == pytest.approx(np.full(40, 200 + usual * 100), rel=0.06)
+
+
 def test_a_jump_lifts_the_feet_and_does_not_shrink_the_body():
     feet = np.tile([100.0, 200.0], (50, 1))
     feet[20:25, 1] -= 30
