@@ -5,7 +5,8 @@ In training the same draw falls on the real window and on its fake, so that no d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from dataset.errors import DetectorError
+from dataset.files import sha256_file
+from dataset.records import Corpus
 from dataset.video import VideoInfo, VideoWriter, read_frames
 
 Image = npt.NDArray[np.uint8]
@@ -132,3 +136,56 @@ def reencode(path: str | Path, out: str | Path, *, crf: int, scale: float = 1.0)
                     image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
                 )
             writer.write(image, frame.time)
+
+
+def add_copies(
+    corpus: Corpus,
+    *,
+    crf: int,
+    scale: float = 1.0,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> int:
+    """Add to a corpus a copy of every clip that went through an upload site; real and fake alike, pairs kept.
+
+    Clips that are themselves such copies are left out, copies that are there already are kept.
+
+    Args:
+        corpus: on disk; its manifest is written after each clip.
+        crf, scale: see `reencode`.
+        progress: called with clips done and in all.
+
+    Returns:
+        How many copies were added.
+
+    Raises:
+        DetectorError: crf or scale make no sense.
+    """
+    if not 0 <= crf <= 51 or not 0.1 <= scale <= 1:
+        raise DetectorError(f"crf is from 0 to 51 and scale from 0.1 to 1, not {crf} and {scale:g}")
+    known = {clip.path for clip in corpus.clips}
+    originals = [clip for clip in corpus.clips if "degraded" not in clip.origin]
+    added = 0
+    for index, clip in enumerate(originals):
+        copy = _copy_name(clip.path, crf, scale)
+        if copy not in known:
+            reencode(corpus.absolute(clip), corpus.root / copy, crf=crf, scale=scale)
+            corpus.clips.append(
+                replace(
+                    clip,
+                    path=copy,
+                    pair=_copy_name(clip.pair, crf, scale) if clip.pair else None,
+                    sha256=sha256_file(corpus.root / copy),
+                    origin=clip.origin
+                    | {"crf": str(crf), "degraded": f"crf {crf}, scale {scale:g}", "copy_of": clip.sha256},
+                )
+            )
+            corpus.save()
+            added += 1
+        if progress is not None:
+            progress(index + 1, len(originals))
+    return added
+
+
+def _copy_name(path: str, crf: int, scale: float) -> str:
+    whole = Path(path)
+    return str(whole.with_name(f"{whole.stem}_crf{crf}_x{scale:g}{whole.suffix}").as_posix())

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from textures import texture, write_video
 
-from dataset.video import VideoInfo, frame_times
-from forensics.degrade import Degradation, reencode
+from dataset.errors import DetectorError
+from dataset.files import sha256_file
+from dataset.records import Clip, Corpus
+from dataset.video import VideoInfo, VideoWriter, frame_times
+from forensics.degrade import Degradation, add_copies, reencode
 
 WINDOW = texture(0, 2, 80)
 
@@ -56,3 +59,30 @@ def test_a_reencoded_copy_keeps_times_and_has_the_new_size(tmp_path: Path) -> No
     assert (info.width, info.height) == (32, 32)
     assert np.allclose(frame_times(tmp_path / "b.mp4"), frame_times(source), atol=0.0011)
     assert info.size_bytes < source.stat().st_size
+
+
+def test_degraded_copies_keep_labels_and_pairs_and_are_made_once(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (6, 48, 64, 3), np.uint8)
+    clips = []
+    for name, label, pair in (("real", "real", None), ("fake", "fake", "a/real.mp4")):
+        path = f"a/{name}.mp4"
+        with VideoWriter(tmp_path / path, (64, 48), fps=10) as writer:
+            for picture in pictures if label == "real" else pictures[::-1]:
+                writer.write(picture)
+        kind = "recording" if label == "real" else "self"
+        clips.append(Clip(path, label, "a", "a", "walk", "", kind, pair, sha256_file(tmp_path / path)))
+    corpus = Corpus(tmp_path, clips)
+    corpus.save()
+    assert add_copies(corpus, crf=35, scale=0.5) == 2
+    assert add_copies(Corpus.load(tmp_path), crf=35, scale=0.5) == 0
+    loaded = {clip.path: clip for clip in Corpus.load(tmp_path).clips}
+    copy = loaded["a/fake_crf35_x0.5.mp4"]
+    assert len(loaded) == 4
+    assert (copy.label, copy.pair) == ("fake", "a/real_crf35_x0.5.mp4")
+    assert copy.origin["copy_of"] == loaded["a/fake.mp4"].sha256
+    assert VideoInfo.from_path(tmp_path / copy.path).width == 32
+
+
+def test_copies_of_impossible_quality_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DetectorError, match="crf"):
+        add_copies(Corpus(tmp_path), crf=70)
