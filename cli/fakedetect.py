@@ -123,7 +123,7 @@ def _recipe_options(command: Any) -> Any:
             ),
             click.option(
                 "--pairs",
-                default=12,
+                default=8,
                 show_default=True,
                 type=click.IntRange(1),
                 help="Frame pairs of each clip.",

@@ -35,7 +35,7 @@ class Recipe:
     network: DetectorConfig = field(default_factory=DetectorConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
     # Fewer pairs than in a scan: training sees many clips.
-    views: ViewConfig = field(default_factory=lambda: ViewConfig(pairs=12))
+    views: ViewConfig = field(default_factory=lambda: ViewConfig(pairs=8))
     folds: int = 4  # groups of subjects left out in turn; at least as many as subjects: leave-one-subject-out
     train_only: tuple[str, ...] = NOBODY  # patterns of subjects that neither calibrate nor count
 

@@ -58,7 +58,7 @@ def corpus_windows(
     Args:
         corpus: clips to cut.
         config: windows and how many pairs of a clip.
-        cache: folder for the cut windows; about 15 MB a clip at twelve pairs.
+        cache: folder for the cut windows; about 10 MB a clip at eight pairs.
         progress: called with clips done and in all.
     """
     root = Path(cache)

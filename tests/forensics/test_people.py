@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from dataset.pose import PeopleFinder
 from dataset.pose.keypoints import B
 from forensics.people import Body, Tracker, visible_box
+from forensics.views import ViewConfig, watch
 
 SIZE = (640, 480)
 
@@ -95,3 +99,12 @@ def test_a_person_is_found_again_after_a_gap() -> None:
 
 def test_one_person_found_twice_counts_once() -> None:
     assert len(Tracker().update(0.0, [person(), person(x=303)], SIZE)) == 1
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sam2_coffee.mp4", "intel_bottle.mp4", "opencv_box.mp4", "intel_car.mp4"])
+def test_hands_and_empty_scenes_show_no_person(shared_clips: Path, name: str) -> None:
+    with PeopleFinder() as finder:
+        for _, sightings in watch(shared_clips / "open" / name, finder, ViewConfig(pairs=3)):
+            assert sightings == []
