@@ -135,3 +135,7 @@ def mannequin(
     if truth is not None:
         key_points.save(truth)
         click.echo(f"{truth}: the true key points")
+
+
+if __name__ == "__main__":
+    main()
