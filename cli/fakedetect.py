@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.app import DanceproofGroup, progress
+from dataset.provenance import VERSION
 
 if TYPE_CHECKING:
     from forensics.crossfit import Recipe
@@ -42,7 +43,7 @@ _SUFFIXES = frozenset(
 
 
 @click.group(cls=DanceproofGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="danceproof")
+@click.version_option(VERSION, prog_name="fakedetect")
 def main() -> None:
     """Tell whether a video of a moving person was filmed or synthesised by motion transfer."""
 
@@ -158,9 +159,21 @@ def _recipe_options(command: Any) -> Any:
     type=click.IntRange(2),
     help="Groups of subjects left out in turn.",
 )
+@click.option(
+    "--leave-out",
+    multiple=True,
+    metavar="SUBJECT",
+    help="Somebody who is kept out of it altogether, with every clip they are seen in or give the motion to.",
+)
 @_recipe_options
 def train(
-    corpus: Path, out: Path, folds: int, cache: Path | None, threads: int | None, **settings: Any
+    corpus: Path,
+    out: Path,
+    folds: int,
+    leave_out: tuple[str, ...],
+    cache: Path | None,
+    threads: int | None,
+    **settings: Any,
 ) -> None:
     """Train a detector on CORPUS, calibrate it on people it had not seen, and say how good it is on them.
 
@@ -169,10 +182,11 @@ def train(
     from dataset.records import Corpus
     from forensics.build import build_detector
     from forensics.crossfit import prepare
+    from forensics.folds import without
 
     _use_threads(threads)
     recipe = _recipe(folds=folds, **settings)
-    loaded = Corpus.load(corpus)
+    loaded = without(Corpus.load(corpus), leave_out)
     with progress("cutting windows") as bar:
         windows = prepare(loaded, recipe, cache, bar.update)
     with progress("training") as bar:
@@ -236,6 +250,23 @@ def evaluate(
         _print_tables(evaluation)
     if json_path is not None:
         write_json(json_path, told)
+
+
+@main.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.option("--crf", type=click.IntRange(0, 51), default=30, show_default=True, help="H.264 rate factor.")
+@click.option(
+    "--scale", type=click.FloatRange(0.1, 1), default=1.0, show_default=True, help="Of width and height."
+)
+def degrade(corpus: Path, crf: int, scale: float) -> None:
+    """Add to CORPUS a copy of every clip as an upload site would leave it: compressed again, and smaller."""
+    from dataset.records import Corpus
+    from forensics.degrade import add_copies
+
+    loaded = Corpus.load(corpus)
+    with progress("copying") as bar:
+        added = add_copies(loaded, crf=crf, scale=scale, progress=bar.update)
+    click.echo(f"{corpus}: {added} copies added, {len(loaded.clips)} clips now")
 
 
 def _recipe(*, folds: int, train_only: tuple[str, ...], **settings: Any) -> Recipe:

@@ -63,6 +63,20 @@ def trainable(clip: Clip, left_out: Sequence[str]) -> bool:
     return clip.subject not in left_out and clip.source_subject not in left_out
 
 
+def without(corpus: Corpus, left_out: Sequence[str]) -> Corpus:
+    """The corpus less every clip in which somebody left out is seen or gives the motion.
+
+    Raises:
+        DetectorError: there is no such subject.
+    """
+    if unknown := set(left_out) - set(corpus.subjects()):
+        raise DetectorError(
+            f"no subject {', '.join(sorted(unknown))}; there are: {', '.join(corpus.subjects())}",
+            path=corpus.root,
+        )
+    return Corpus(corpus.root, [clip for clip in corpus.clips if trainable(clip, left_out)])
+
+
 def judgeable(clip: Clip, left_out: Sequence[str]) -> bool:
     """Whether a clip may be tested: everybody in it, on both sides, is left out."""
     return clip.subject in left_out and clip.source_subject in left_out

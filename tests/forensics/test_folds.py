@@ -9,7 +9,7 @@ from textures import make_clip, planted, texture, write_video
 from dataset.errors import DetectorError
 from dataset.files import sha256_file
 from dataset.records import Clip, Corpus
-from forensics.folds import check_corpus, judgeable, make_folds, trainable
+from forensics.folds import check_corpus, judgeable, make_folds, trainable, without
 
 
 def people(count: int) -> list[Clip]:
@@ -108,3 +108,15 @@ def test_a_pair_of_the_same_label_is_refused(tmp_path: Path) -> None:
     corpus.clips[1] = replace(corpus.clips[1], label="real")
     with pytest.raises(DetectorError, match="not a clip of the other label"):
         check_corpus(corpus)
+
+
+def test_who_is_left_out_of_a_corpus_is_gone_on_both_sides(tmp_path: Path) -> None:
+    clips = [
+        *people(3),
+        make_clip("ab.mp4", "a", fake=True, source="b"),
+        make_clip("ca.mp4", "c", fake=True, source="a"),
+    ]
+    left = without(Corpus(tmp_path, clips), ["b"])
+    assert [clip.path for clip in left.clips] == ["a.mp4", "c.mp4", "ca.mp4"]
+    with pytest.raises(DetectorError, match="no subject zoe"):
+        without(Corpus(tmp_path, clips), ["zoe"])
