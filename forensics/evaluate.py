@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ class Evaluation:
 
     Attributes:
         protocol: who was left out, in words.
-        figures: "pair" and "video" → figure → value, low, high.
+        figures: "pair" and "video" → figure → value, low, high; accuracy at even odds.
         verdicts: label → verdict → number of videos; empty where no calibration could be made.
         rows: one a clip, the worst first.
         untested: clips that no detector without their people could judge.
@@ -146,7 +146,8 @@ def _evaluate(
     scores: Sequence[ClipScore], calibrations: Sequence[Calibration | None], protocol: str
 ) -> Evaluation:
     judged = [item for item in scores if item.score is not None]
-    pairs = [(value, item) for item in judged for value in item.pair_scores]
+    level = _leveller(calibrations)
+    pairs = [(level(value, item), item) for item in judged for value in item.pair_scores]
     figures = {
         "pair": with_intervals(
             [value for value, _ in pairs],
@@ -154,7 +155,7 @@ def _evaluate(
             [item.clip.subject for _, item in pairs],
         ),
         "video": with_intervals(
-            [item.score for item in judged if item.score is not None],
+            [level(item.score, item) for item in judged if item.score is not None],
             [item.fake for item in judged],
             [item.clip.subject for item in judged],
         ),
@@ -167,6 +168,19 @@ def _evaluate(
             counts = verdicts.setdefault(row["label"], {FAKE: 0, INCONCLUSIVE: 0, REAL: 0, "not judged": 0})
             counts[row["verdict"]] += 1
     return Evaluation(protocol, figures, verdicts, rows)
+
+
+def _leveller(calibrations: Sequence[Calibration | None]) -> Callable[[float, ClipScore], float]:
+    """Makes the scores of several detectors comparable, zero being even odds, by their calibrations if all have one."""
+    usable = [calibration for calibration in calibrations if calibration is not None]
+    if len(usable) < len(calibrations):
+        return lambda score, item: score
+
+    def level(score: float, item: ClipScore) -> float:
+        calibration = usable[max(item.fold, 0)]
+        return calibration.slope * score + calibration.intercept
+
+    return level
 
 
 def _row(item: ClipScore, calibration: Calibration | None) -> dict[str, Any]:

@@ -51,7 +51,8 @@ class Sampler:
     """Draws balanced batches: a subject, one of its fakes, a window, and beside it the same window of the real clip.
 
     A fake without a frame-for-frame pair gets a real window of the same part of the same person, or of anybody where
-    that person has none. Subjects who have only real clips take the real side of every fourth draw.
+    that person has none. Subjects who have only real clips are not drawn otherwise: their looks would come to speak for
+    "real" (tried, and worse on people left out); they serve to calibrate.
     """
 
     def __init__(self, clips: Sequence[ClipWindows], side: int, random: np.random.Generator) -> None:
@@ -64,7 +65,6 @@ class Sampler:
             (source.fakes if clip.clip.label == "fake" else source.reals).append(clip)
         self._sources = [source for _, source in sorted(sources.items()) if source.fakes]
         self._reals = [clip for clip in used if clip.clip.label == "real"]
-        self._only_real = [clip for _, s in sorted(sources.items()) if not s.fakes for clip in s.reals]
         if not self._sources or not self._reals:
             raise DetectorError(
                 f"nothing to train on: {sum(len(s.fakes) for s in self._sources)} fake and "
@@ -85,8 +85,6 @@ class Sampler:
         source = self._pick(self._sources)
         fake = self._pick(source.fakes)
         index = int(self._random.integers(len(fake)))
-        if self._only_real and self._random.random() < 0.25:
-            return fake.pixels[index], self._alike(self._pick(self._only_real), fake.parts[index])
         mirrored = self._by_path.get(fake.clip.pair or "")
         if mirrored is not None and mirrored.parts == fake.parts:
             return fake.pixels[index], mirrored.pixels[index]
