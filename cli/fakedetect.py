@@ -109,7 +109,7 @@ def _recipe_options(command: Any) -> Any:
     for option in reversed(
         (
             click.option(
-                "--steps", default=400, show_default=True, type=click.IntRange(1), help="Optimiser steps."
+                "--steps", default=700, show_default=True, type=click.IntRange(1), help="Optimiser steps."
             ),
             click.option(
                 "--batch",

@@ -146,13 +146,19 @@ def fit_logistic(scores: npt.NDArray[np.float64], fake: npt.NDArray[np.bool_]) -
 
 
 def _bound(values: npt.NDArray[np.float64], people: int, share: float, side: int) -> float:
-    """Beyond which a new person's value lies with chance `share` on the given side (+1 above, −1 below)."""
+    """Beyond which a new person's value lies with chance `share` on the given side (+1 above, −1 below).
+
+    The spread is that of the values on this side of the median: videos that are far on the other side, such as grainy
+    recordings that look more filmed than any other, say nothing about how far this side reaches.
+    """
     from scipy.stats import t
 
     reach = float(t.ppf(1 - share, max(people - 1, 1))) * float(np.sqrt(1 + 1 / people))
-    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    middle = float(np.median(values))
+    beyond = values[side * (values - middle) >= 0] - middle
+    spread = float(np.sqrt((beyond**2).mean()))
     extreme = float((side * values).max()) * side
-    bound = float(values.mean()) + side * reach * spread
+    bound = middle + side * reach * spread
     return max(bound, extreme) if side > 0 else min(bound, extreme)
 
 

@@ -30,13 +30,16 @@ T = TypeVar("T")
 class TrainConfig:
     """How a network is trained. The whole run follows from `seed`."""
 
-    steps: int = 400  # optimiser steps of one network
+    steps: int = 700  # optimiser steps of one network
     batch: int = 32  # windows a step, half of them real
     rate: float = 3e-3  # AdamW's learning rate at its highest, after a warm-up of a twentieth of the steps
     weight_decay: float = 1e-2  # AdamW's
     smoothing: float = 0.05  # the targets are this far from 0 and 1
     average: float = 0.98  # decay of the moving average of the weights, which is what is kept
     seed: int = 0  # of the initial weights, the order of the windows and the degradations
+    precision: str = (
+        "bf16"  # arithmetic of the training steps, "bf16" (autocast) or "float32"; judging is float32
+    )
 
 
 @dataclass
@@ -128,7 +131,9 @@ def train_network(
     for step in range(config.steps):
         windows, labels = sampler.draw(config.batch)
         target = torch.from_numpy(labels) * (1 - 2 * config.smoothing) + config.smoothing
-        loss = nn.functional.binary_cross_entropy_with_logits(detector(to_tensor(windows)), target)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
+            logits = detector(to_tensor(windows))
+        loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), target)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(detector.parameters(), 5.0)
