@@ -32,7 +32,11 @@ def main(folder: Path, recording: Path, out: Path) -> None:
     poses = clean(cached_poses(recording, folder / "cache"))
     shape = (round(HEIGHT * model.shape[0] / model.shape[1]), HEIGHT)
     windows = follow(poses, model.shape, model.config.data.margin)
-    windows = Windows(windows.center, windows.height, shape)
+    # Shown is no more than the frame: beyond it the window repeats the edge.
+    tall = np.minimum(windows.height, poses.size[1])
+    low, high = tall / 2, poses.size[1] - tall / 2
+    center = np.stack([windows.center[:, 0], np.clip(windows.center[:, 1], low, high)], 1)
+    windows = Windows(center, tall, shape)
     wanted = np.linspace(0, len(poses) - 1, SHOWN + 2).round().astype(int)[1:-1].tolist()
     columns: dict[int, list[np.ndarray]] = {}
     made = generate(model, poses, background(recording, poses))
