@@ -249,7 +249,10 @@ def _reason(verdict: str, probability: float, fake_from: float, real_to: float) 
             f"looks like motion transfer: probability {probability:.3f}, from {fake_from:.3f} on called fake"
         )
     if verdict == REAL:
-        return f"looks filmed: probability of a fake {probability:.3f}, up to {real_to:.3f} called real"
+        return (
+            f"no sign of the motion transfer it was trained on: probability {probability:.3f}, up to {real_to:.3f} "
+            "called real; other kinds of synthesis are not looked for"
+        )
     return (
         f"between the thresholds: probability {probability:.3f}, called real up to {real_to:.3f} "
         f"and fake from {fake_from:.3f}"
