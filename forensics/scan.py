@@ -135,6 +135,11 @@ class Scanner:
         self.detector = detector or load_detector()
         self.views = ViewConfig(window=self.detector.config.window, pairs=pairs)
         self._finder = PeopleFinder(max_people=self.views.max_people)
+        calibration = self.detector.calibration
+        # The score at which fake and filmed are equally likely: what weighs is what lies farthest beyond it.
+        self._even = (
+            -calibration.intercept / calibration.slope if calibration and calibration.slope > 0 else 0.0
+        )
 
     def __enter__(self) -> Scanner:
         self._finder.__enter__()
@@ -166,7 +171,7 @@ class Scanner:
                     continue
                 logits, embeddings = self.detector.judge(np.stack([view.pixels for view in views]))
                 score = float(logits.mean())
-                loudest = views[int(np.argmax(logits if score > 0 else -logits))]
+                loudest = views[int(np.argmax(logits if score > self._even else -logits))]
                 seen.pairs.append(PairFinding(sighting.time, score, loudest.part, loudest.box))
                 if self.detector.familiarity is not None:
                     seen.distances += self.detector.familiarity.distances(embeddings).tolist()
@@ -215,7 +220,8 @@ class Scanner:
                 probability, verdict = calibration.probability(score), calibration.verdict(score)
                 reason = _reason(verdict, probability, calibration.fake_from, calibration.real_to)
         telling = sorted(
-            seen.pairs, key=lambda pair: (-pair.score if (score or 0) > 0 else pair.score, pair.time)
+            seen.pairs,
+            key=lambda pair: (-pair.score if (score or 0) > self._even else pair.score, pair.time),
         )
         return PersonFinding(
             person=person,
