@@ -54,11 +54,11 @@ def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(recording, tmp_pat
 
 def test_training_learns_the_recording(recording, tmp_path):
     out = tmp_path / "model"
-    train([recording], out, small_config(steps=60), subject="dancer")
+    train([recording], out, small_config(steps=120), subject="dancer")
     told = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     warm = [entry["l1"] for entry in told if "gan" not in entry]
     assert np.mean(warm[-10:]) < 0.8 * np.mean(warm[:10])
-    assert [entry["step"] for entry in told] == list(range(1, 61))
+    assert [entry["step"] for entry in told] == list(range(1, 121))
     preview = cv2.imread(str(next((out / "previews").iterdir())))
     assert preview.shape[0] == 64
 
