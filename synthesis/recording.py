@@ -50,6 +50,11 @@ class Prepared:
     plate: Image
     usable: npt.NDArray[np.int64]
 
+    def forget_frames(self) -> None:
+        """Remove the stored frames, which take much room and are made again when needed."""
+        if isinstance(self.frames, np.memmap) and self.frames.filename:
+            Path(self.frames.filename).unlink(missing_ok=True)
+
     @property
     def small_plate(self) -> Image:
         """The plate at the size of `frames`."""

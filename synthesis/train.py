@@ -83,6 +83,8 @@ def train(
     model.steps = state.step
     model.save(out)
     checkpoint.unlink(missing_ok=True)
+    for recording in prepared:
+        recording.forget_frames()
     return model
 
 

@@ -61,6 +61,7 @@ def test_training_learns_the_recording(recording, tmp_path):
     assert [entry["step"] for entry in told] == list(range(1, 121))
     preview = cv2.imread(str(next((out / "previews").iterdir())))
     assert preview.shape[0] == 64
+    assert not list((out / "cache").glob("frames_*"))
 
 
 def test_a_finished_model_is_loaded_and_not_trained_again(recording, model_folder):
