@@ -20,7 +20,10 @@ from forensics.views import ViewConfig
 from forensics.windows import ClipWindows
 
 RECIPE = Recipe(
-    TINY, TrainConfig(steps=120, batch=16, rate=5e-3, average=0.95), ViewConfig(window=48), folds=3
+    TINY,
+    TrainConfig(steps=120, batch=16, rate=5e-3, average=0.95, precision="float32"),
+    ViewConfig(window=48),
+    folds=3,
 )
 
 
