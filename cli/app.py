@@ -28,6 +28,27 @@ from dataset.errors import DanceproofError
 
 TRACEBACK = "DANCEPROOF_TRACEBACK"
 
+#: Files that count as videos where a folder is given.
+VIDEO_SUFFIXES = frozenset(
+    (
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".gif",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".mts",
+        ".wmv",
+        ".flv",
+        ".3gp",
+        ".ogv",
+    )
+)
+
 STATUS_ERROR = 2
 STATUS_BUG = 70
 STATUS_INTERRUPTED = 130
@@ -239,3 +260,11 @@ def spell_seconds(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def use_threads(threads: int | None) -> None:
+    """Let PyTorch use so many CPU threads; None leaves it to PyTorch."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.app import DanceproofGroup, progress
+from cli.app import VIDEO_SUFFIXES, DanceproofGroup, progress, use_threads
 from dataset.provenance import VERSION
 
 if TYPE_CHECKING:
@@ -21,25 +21,6 @@ STATUS_FAKE = 10
 STATUS_INCONCLUSIVE = 11
 
 _SAMPLES = Path(__file__).resolve().parents[1] / "forensics" / "samples"
-_SUFFIXES = frozenset(
-    (
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".gif",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".mts",
-        ".wmv",
-        ".flv",
-        ".3gp",
-        ".ogv",
-    )
-)
 
 
 @click.group(cls=DanceproofGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -184,7 +165,7 @@ def train(
     from forensics.crossfit import prepare
     from forensics.folds import without
 
-    _use_threads(threads)
+    use_threads(threads)
     recipe = _recipe(folds=folds, **settings)
     loaded = without(Corpus.load(corpus), leave_out)
     with progress("cutting windows") as bar:
@@ -231,7 +212,7 @@ def evaluate(
     from forensics.detector import load_detector
     from forensics.evaluate import evaluate_crossfit, evaluate_detector
 
-    _use_threads(threads)
+    use_threads(threads)
     loaded = Corpus.load(corpus)
     recipe = _recipe(folds=folds or len(loaded.subjects()), **settings)
     with progress("cutting windows") as bar:
@@ -286,13 +267,6 @@ def _recipe(*, folds: int, train_only: tuple[str, ...], **settings: Any) -> Reci
     )
 
 
-def _use_threads(threads: int | None) -> None:
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-
-
 def _samples() -> list[Path]:
     from dataset.errors import VideoError
 
@@ -315,7 +289,7 @@ def _videos(paths: list[Path]) -> Iterator[Path]:
             Path(folder) / name
             for folder, _, names in os.walk(path)
             for name in names
-            if Path(name).suffix.lower() in _SUFFIXES and not name.startswith(".")
+            if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith(".")
         )
         # A folder without videos goes on as it is: the scan then says that it is no video.
         yield from found or [path]

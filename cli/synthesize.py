@@ -8,12 +8,11 @@ from pathlib import Path
 
 import click
 
-from cli.app import DanceproofGroup, progress
+from cli.app import VIDEO_SUFFIXES, DanceproofGroup, progress, use_threads
 from dataset.errors import SynthesisError
 from dataset.provenance import VERSION
 
 FILE = click.Path(path_type=Path)
-_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".gif", ".m4v")
 
 
 @click.group(cls=DanceproofGroup)
@@ -55,7 +54,7 @@ def train(
     from synthesis.config import preset
     from synthesis.train import train as run
 
-    _use_threads(threads)
+    use_threads(threads)
     config = preset(preset_name)
     schedule = config.schedule
     schedule = replace(
@@ -94,7 +93,7 @@ def transfer(model: Path, source: Path, out: Path, crf: int, cache: Path | None,
     from synthesis.model import TargetModel
     from synthesis.transfer import transfer as run
 
-    _use_threads(threads)
+    use_threads(threads)
     if out.resolve() == source.resolve():
         raise SynthesisError("the source would be overwritten", path=out, hint="give another --out")
     target = TargetModel.load(model)
@@ -147,7 +146,7 @@ def fakes(
     """Make a labelled corpus of recordings and fakes of the targets of MODELS, for training detectors."""
     from synthesis.fakes import make_corpus
 
-    _use_threads(threads)
+    use_threads(threads)
     with _stages() as report:
         corpus = make_corpus(
             list(models),
@@ -169,7 +168,7 @@ def _videos(paths: tuple[Path, ...]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+            found += sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
         elif path.is_file():
             found.append(path)
         else:
@@ -177,13 +176,6 @@ def _videos(paths: tuple[Path, ...]) -> list[Path]:
     if not found:
         raise SynthesisError("no video among the recordings", path=paths[0])
     return found
-
-
-def _use_threads(threads: int | None) -> None:
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(threads)
 
 
 Stage = Callable[..., None]

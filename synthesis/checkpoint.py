@@ -6,6 +6,7 @@ Random numbers need no place in it: what a step draws is a function of the seed 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,13 +61,9 @@ def save_checkpoint(path: Path, state: State, identity: dict[str, object]) -> No
     tensors = {}
     for name, network in _networks(state).items():
         tensors.update({f"{name}.{key}": value for key, value in network.state_dict().items()})
-    for name, network, adam in (
-        ("adam_g", state.generator, state.adam_g),
-        ("adam_d", state.discriminator, state.adam_d),
-    ):
-        for key, parameter in network.named_parameters():
-            for field, value in adam.state.get(parameter, {}).items():
-                tensors[f"{name}.{key}.{field}"] = value
+    for name, parameter, adam in _optimised(state):
+        for field, value in adam.state.get(parameter, {}).items():
+            tensors[f"{name}.{field}"] = value
     tensors["step"] = torch.tensor(state.step)
     with atomic_path(path) as temporary:
         save_file(
@@ -92,18 +89,14 @@ def load_checkpoint(path: Path, state: State) -> None:
             )
     except (SafetensorError, RuntimeError, OSError) as error:
         raise ModelError(f"the checkpoint is damaged ({error})", path=path, hint=_HINT) from error
-    for name, network, adam in (
-        ("adam_g", state.generator, state.adam_g),
-        ("adam_d", state.discriminator, state.adam_d),
-    ):
-        for key, parameter in network.named_parameters():
-            fields = {
-                field: tensors[f"{name}.{key}.{field}"]
-                for field in ("step", "exp_avg", "exp_avg_sq")
-                if f"{name}.{key}.{field}" in tensors
-            }
-            if fields:
-                adam.state[parameter] = fields
+    for name, parameter, adam in _optimised(state):
+        fields = {
+            field: tensors[f"{name}.{field}"]
+            for field in ("step", "exp_avg", "exp_avg_sq")
+            if f"{name}.{field}" in tensors
+        }
+        if fields:
+            adam.state[parameter] = fields
     state.step = int(tensors["step"])
 
 
@@ -123,3 +116,13 @@ def checkpoint_identity(path: Path) -> dict[str, object]:
 
 def _networks(state: State) -> dict[str, nn.Module]:
     return {"generator": state.generator, "average": state.average, "discriminator": state.discriminator}
+
+
+def _optimised(state: State) -> Iterator[tuple[str, nn.Parameter, torch.optim.Adam]]:
+    """Every trained parameter with the name and the optimiser that its moments are kept under."""
+    for name, network, adam in (
+        ("adam_g", state.generator, state.adam_g),
+        ("adam_d", state.discriminator, state.adam_d),
+    ):
+        for key, parameter in network.named_parameters():
+            yield f"{name}.{key}", parameter, adam
