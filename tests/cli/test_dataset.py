@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.dataset import MOTIONS, main
+from cli.dataset import main
+from cli.dataset.mannequin import MOTIONS
 from dataset import mannequin
 from dataset.files import sha256_file
 from dataset.pose.keypoints import PoseSequence

@@ -1,0 +1,21 @@
+"""``synthesize``: train a generator of one target, make it do what somebody else does, make a corpus of fakes."""
+
+from __future__ import annotations
+
+import click
+
+from cli.app import DanceproofGroup
+from cli.synthesize.fakes import fakes
+from cli.synthesize.train import train
+from cli.synthesize.transfer import transfer
+from dataset.provenance import VERSION
+
+
+@click.group(cls=DanceproofGroup)
+@click.version_option(VERSION, prog_name="synthesize")
+def main() -> None:
+    """Make labelled fakes of people who agreed to it. Everything made is marked as synthetic."""
+
+
+for command in (train, transfer, fakes):
+    main.add_command(command)
