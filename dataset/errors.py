@@ -6,6 +6,7 @@
     ├── PoseError                  key points that cannot be estimated or read
     ├── ModelError                 weights that are missing, damaged or of another kind
     ├── RecordError                a manifest or record that does not follow its schema
+    ├── ReleaseError               a release that cannot be built, read or loaded as asked
     ├── SynthesisError             a generator that cannot be trained or run as asked
     └── DetectorError              a detector that cannot be trained, evaluated or run as asked
 
@@ -54,6 +55,10 @@ class ModelError(DanceproofError):
 
 class RecordError(DanceproofError):
     """A manifest or record that does not follow its schema."""
+
+
+class ReleaseError(DanceproofError):
+    """A release that cannot be built, read or loaded as asked."""
 
 
 class SynthesisError(DanceproofError):
