@@ -1,128 +1,195 @@
 """Where a run stands: networks and optimisers, written as one file that an interrupted run goes on from.
 
-Random numbers need no place in it: what a step draws is a function of the seed and the step's number.
+Random numbers need no place in it. What a step draws – samples, noise, dropout – is a function of the seed, the stage
+and the step's number (`synthesis.train` seeds PyTorch before each step), and learning rates follow from the step.
+
+The file is safetensors. Its metadata hold the run's identity, where it stands, and a SHA-256 over everything in it,
+so that a flipped bit is noticed. The file that a new one replaces is kept as ``checkpoint.previous.safetensors``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor
 
-from dataset.errors import ModelError
+from dataset.errors import ModelError, SynthesisError
 from dataset.files import atomic_path
-from synthesis.config import SynthesisConfig
-from synthesis.networks.discriminator import MultiScaleDiscriminator, init_weights
-from synthesis.networks.generator import CompactGenerator
+from synthesis.stage import Stage
 
-_HINT = "delete it to start the run again"
+CHECKPOINT = "checkpoint.safetensors"
+PREVIOUS = "checkpoint.previous.safetensors"
+_FORMAT = "danceproof run 2"
 
 
 @dataclass
-class State:
-    """All that a run consists of; weights and optimisers are saved, the rest follows from config and step."""
+class Position:
+    """How far a run is.
 
-    generator: CompactGenerator
-    average: CompactGenerator
-    discriminator: MultiScaleDiscriminator
-    adam_g: torch.optim.Adam
-    adam_d: torch.optim.Adam
-    step: int = 0
+    Attributes:
+        stage: name of the stage that is under way.
+        index: steps of it that are done.
+        done: steps that are done in all stages.
+        seconds: time spent on training in all, interruptions left out.
+        stage_seconds: the same, of this stage.
+    """
 
-
-def new_state(config: SynthesisConfig) -> State:
-    """Networks and optimisers at the start of a run; a function of the config alone."""
-    torch.manual_seed(config.schedule.seed)
-    network, schedule = config.network, config.schedule
-    generator = CompactGenerator(network.width, network.thin)
-    average = CompactGenerator(network.width, network.thin)
-    average.load_state_dict(generator.state_dict())
-    average.requires_grad_(False)
-    discriminator = MultiScaleDiscriminator(12, network.ndf, network.n_layers, network.scales)
-    discriminator.apply(init_weights)
-    betas = (schedule.beta1, schedule.beta2)
-    return State(
-        generator,
-        average.eval(),
-        discriminator,
-        torch.optim.Adam(generator.parameters(), lr=schedule.lr, betas=betas),
-        torch.optim.Adam(discriminator.parameters(), lr=schedule.lr_gan, betas=betas),
-    )
+    stage: str
+    index: int = 0
+    done: int = 0
+    seconds: float = 0.0
+    stage_seconds: float = 0.0
 
 
-def save_checkpoint(path: Path, state: State, identity: dict[str, object]) -> None:
-    """Write everything that the next step depends on as one file, atomically."""
-    tensors = {}
-    for name, network in _networks(state).items():
-        tensors.update({f"{name}.{key}": value for key, value in network.state_dict().items()})
-    for name, parameter, adam in _optimised(state):
-        for field, value in adam.state.get(parameter, {}).items():
-            tensors[f"{name}.{field}"] = value
-    tensors["step"] = torch.tensor(state.step)
-    with atomic_path(path) as temporary:
-        save_file(
-            {key: value.contiguous() for key, value in tensors.items()},
-            temporary,
-            metadata={"identity": json.dumps(identity)},
-        )
-
-
-def load_checkpoint(path: Path, state: State) -> None:
-    """Bring `state` to where `save_checkpoint` left it.
+def save_checkpoint(path: Path, stage: Stage, position: Position, identity: dict[str, object]) -> None:
+    """Write everything that the next step depends on as one file, atomically; the one before is kept beside it.
 
     Raises:
-        ModelError: the file is damaged or of another network.
+        SynthesisError: it cannot be written; the last good file is untouched.
     """
-    try:
+    tensors = _tensors(stage)
+    metadata = {
+        "format": _FORMAT,
+        "identity": json.dumps(identity),
+        "position": json.dumps(asdict(position)),
+    }
+    metadata["sha256"] = _digest(tensors, metadata)
+    with writing(path), atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        # Cut off between the two renames, a run has no checkpoint but a previous one, and goes on from that.
+        if path.exists():
+            os.replace(path, path.with_name(PREVIOUS))
+
+
+def find_checkpoint(folder: Path) -> Path | None:
+    """The file that a run in this folder goes on from, if it has begun."""
+    for name in (CHECKPOINT, PREVIOUS):
+        if (folder / name).exists():
+            return folder / name
+    return None
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Remove what a finished run no longer needs, and what cut-off writing has left behind."""
+    for name in (CHECKPOINT, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
+    forget_parts(folder)
+
+
+def forget_parts(folder: Path) -> None:
+    """Remove temporary files that a killed process could not."""
+    for part in folder.glob(".*.part.*"):
+        part.unlink(missing_ok=True)
+
+
+def read_facts_of(path: Path) -> tuple[dict[str, Any], Position]:
+    """What run a checkpoint belongs to (subject, recordings, config), and how far it is.
+
+    Raises:
+        ModelError: the file is damaged or of another version.
+    """
+    with _reading(path), safe_open(path, "pt") as stored:
+        metadata = stored.metadata() or {}
+        if metadata.get("format") != _FORMAT:
+            raise ModelError(
+                "the checkpoint was written by another version",
+                path=path,
+                hint="finish the run with that version, or delete the file to start the run again",
+            )
+        identity: dict[str, Any] = json.loads(metadata["identity"])
+        return identity, Position(**json.loads(metadata["position"]))
+
+
+def load_checkpoint(path: Path, stage: Stage) -> None:
+    """Bring the networks and optimisers of `stage` to where `save_checkpoint` left them.
+
+    Raises:
+        ModelError: the file is damaged or of other networks.
+    """
+    with _reading(path):
         with safe_open(path, "pt") as stored:
+            metadata = dict(stored.metadata() or {})
             tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 – not a dict
-        for name, network in _networks(state).items():
-            prefix = f"{name}."
+        if metadata.pop("sha256", "") != _digest(tensors, metadata):
+            raise ValueError("its contents do not have the hash that was written with them")
+    try:
+        for name, network in stage.networks.items():
+            prefix = f"network {name} "
             network.load_state_dict(
                 {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             )
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise ModelError(f"the checkpoint is damaged ({error})", path=path, hint=_HINT) from error
-    for name, parameter, adam in _optimised(state):
-        fields = {
-            field: tensors[f"{name}.{field}"]
-            for field in ("step", "exp_avg", "exp_avg_sq")
-            if f"{name}.{field}" in tensors
-        }
-        if fields:
-            adam.state[parameter] = fields
-    state.step = int(tensors["step"])
+    except RuntimeError as error:
+        raise ModelError(f"the checkpoint is of another network ({error})", path=path) from error
+    for name, optimiser in stage.optimisers.items():
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            kind, owner, *rest = key.split(" ")
+            if kind == "optimiser" and owner == name:
+                moments.setdefault(int(rest[0]), {})[rest[1]] = value
+        optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
-def checkpoint_identity(path: Path) -> dict[str, object]:
-    """What run a checkpoint belongs to: subject, recordings, config.
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Tell in one line what could not be written, and that the run can go on.
 
     Raises:
-        ModelError: the file is damaged.
+        SynthesisError: instead of an OSError or SafetensorError.
     """
     try:
-        with safe_open(path, "pt") as stored:
-            identity: dict[str, object] = json.loads((stored.metadata() or {})["identity"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ModelError(f"the checkpoint is damaged ({error})", path=path, hint=_HINT) from error
-    return identity
+        yield
+    except OSError as error:
+        raise SynthesisError(
+            f"cannot be written: {error.strerror or error}", path=path, hint=_GO_ON
+        ) from error
+    except SafetensorError as error:
+        raise SynthesisError(f"cannot be written: {error}", path=path, hint=_GO_ON) from error
 
 
-def _networks(state: State) -> dict[str, nn.Module]:
-    return {"generator": state.generator, "average": state.average, "discriminator": state.discriminator}
+_GO_ON = "make room and give the same command again: the run goes on from its last checkpoint"
 
 
-def _optimised(state: State) -> Iterator[tuple[str, nn.Parameter, torch.optim.Adam]]:
-    """Every trained parameter with the name and the optimiser that its moments are kept under."""
-    for name, network, adam in (
-        ("adam_g", state.generator, state.adam_g),
-        ("adam_d", state.discriminator, state.adam_d),
-    ):
-        for key, parameter in network.named_parameters():
-            yield f"{name}.{key}", parameter, adam
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        previous = path.with_name(PREVIOUS)
+        if path.name != PREVIOUS and previous.exists():
+            hint = f"go back to the checkpoint before it: mv '{previous}' '{path}'"
+        else:
+            hint = "delete it to start the run again"
+        raise ModelError(f"the checkpoint is damaged ({error})", path=path, hint=hint) from error
+
+
+def _tensors(stage: Stage) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for name, network in stage.networks.items():
+        tensors.update({f"network {name} {key}": value for key, value in network.state_dict().items()})
+    for name, optimiser in stage.optimisers.items():
+        for index, moments in optimiser.state_dict()["state"].items():
+            for field, value in moments.items():
+                tensors[f"optimiser {name} {index} {field}"] = torch.as_tensor(value)
+    # Modules may share a tensor, which safetensors refuses, and pixel-by-pixel memory is not kept by it either.
+    return {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+
+
+def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for key in sorted(tensors):
+        value = tensors[key]
+        digest.update(f"{key} {value.dtype} {list(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -57,6 +57,11 @@ class ScheduleConfig:
     snapshots: tuple[int, ...] = ()  # steps at which weaker generators are kept, for detector training
     seed: int = 0  # of weights, data order and noise
     precision: str = "bf16"  # "bf16" (autocast) or "float32"
+    batch: int = 1  # pairs of frames per step, over all processes
+    accumulate: int = 1  # passes that a process's share of the batch is cut into, to need less memory
+    minutes: float | None = None  # train for so long instead of for `steps`
+    compile: bool = False  # compile the networks with torch.compile; needs a C++ compiler on a CPU
+    channels_last: bool = False  # keep pictures channel by channel (False) or pixel by pixel (True)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,10 @@ class SynthesisConfig:
             raise SynthesisError(f"face is dots or contours, not {self.data.face!r}")
         if self.schedule.steps < 1:
             raise SynthesisError("a run has at least one step")
+        if self.schedule.batch < 1 or self.schedule.accumulate < 1:
+            raise SynthesisError("a step has at least one pair of frames and one pass")
+        if self.schedule.minutes is not None and self.schedule.minutes <= 0:
+            raise SynthesisError("a run takes more than no minutes")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

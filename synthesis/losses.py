@@ -1,4 +1,8 @@
-"""Each term of the objective by its name in the paper (eq. 1 and 3), in the least-squares form of its code."""
+"""Each term of the objective by its name in the paper (eq. 1 and 3), in the least-squares form of its code.
+
+Every term is a mean over the batch of a value per sample. So a batch may be shared by several processes or cut into
+several passes: the mean of their gradients is the gradient of the whole.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +37,11 @@ def feature_matching(made: Scales, real: Scales) -> Tensor:
 
 
 def person_l1(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
-    """L1 distance, each pixel counting by `weight`.
+    """L1 distance, each pixel counting by `weight`; each picture of the batch counts alike.
 
     Args:
         made, real: (B, 3, H, W).
         weight: (B, 1, H, W), larger where the person is.
     """
-    return ((made - real).abs() * weight).sum() / (weight.sum() * made.shape[1])
+    each = ((made - real).abs() * weight).sum((1, 2, 3)) / (weight.sum((1, 2, 3)) * made.shape[1])
+    return each.mean()

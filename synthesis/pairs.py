@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -21,14 +21,14 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class FramePairBatch:
-    """Frames t − 1 and t of a recording in one common window; every tensor is (1, 3, H, W) unless said otherwise.
+    """Frames t − 1 and t of a recording in one common window; every tensor is (B, 3, H, W) unless said otherwise.
 
     Attributes:
         labels: stick figures at t − 1 and t, in [0, 1].
         frames: real frames at t − 1 and t, in [-1, 1].
         plate: the background in the same window.
         previous: the real frame at t − 2, damaged, or the plate: what frame t − 1 is painted from.
-        weight: (1, 1, H, W), 1 on the background and more on the person.
+        weight: (B, 1, H, W), 1 on the background and more on the person.
     """
 
     labels: tuple[Tensor, Tensor]
@@ -39,32 +39,49 @@ class FramePairBatch:
 
 
 def draw_pair(
-    recordings: list[Prepared], plates: list[Image], data: DataConfig, schedule: ScheduleConfig, step: int
+    recordings: list[Prepared], plates: list[Image], data: DataConfig, schedule: ScheduleConfig, number: int
 ) -> FramePairBatch:
-    """The pair for training step number `step`: a pure function of the seed and the step, so that a run can resume.
+    """Training sample `number`, one pair: a pure function of the seed and the number, so that a run can resume.
 
     Args:
         recordings: at least one with usable frames.
         plates: `Prepared.small_plate` of each.
         data, schedule: how to cut and damage.
-        step: from 0.
+        number: from 0.
     """
-    rng = np.random.default_rng([schedule.seed, step])
+    rng = np.random.default_rng([schedule.seed, number])
     counts = np.array([len(recording.usable) for recording in recordings])
     choice = int(rng.choice(len(recordings), p=counts / counts.sum()))
     recording, plate = recordings[choice], plates[choice]
     row = int(rng.choice(recording.usable))
     window = recording.windows.jittered(row, rng, data.jitter)
+    pair = cut_pair(recording, plate, data, row, window)
+    if rng.random() < schedule.forget or not schedule.temporal:
+        return pair
+    before = image_tensor(
+        sample(np.asarray(recording.frames[row - 2]), window.matrix(0, recording.scale), window.shape)
+    )
+    return replace(pair, previous=damage(before, rng))
+
+
+def cut_pair(
+    recording: Prepared, plate: Image, data: DataConfig, row: int, window: Windows
+) -> FramePairBatch:
+    """Frames `row` − 1 and `row` in one window, the first to be painted from the plate.
+
+    Args:
+        recording: where from.
+        plate: its `Prepared.small_plate`.
+        data: how the stick figure shows the face.
+        row: index of the second frame.
+        window: one window.
+    """
     matrix = window.matrix(0, recording.scale)
 
     def cut(image: Image) -> Tensor:
         return image_tensor(sample(np.asarray(image), matrix, window.shape))
 
     background = cut(plate)
-    if rng.random() < schedule.forget or not schedule.temporal:
-        previous = background
-    else:
-        previous = damage(cut(recording.frames[row - 2]), rng)
     poses = [window.label_poses(recording.poses, row + offset) for offset in (-1, 0)]
     mask = person_mask(poses[1], 0, window.shape)
     soft = cv2.GaussianBlur(mask, (0, 0), 4).astype(np.float32) / 255
@@ -75,8 +92,23 @@ def draw_pair(
         ),
         frames=(cut(recording.frames[row - 1]), cut(recording.frames[row])),
         plate=background,
-        previous=previous,
+        previous=background,
         weight=torch.from_numpy(1 + 4 * soft)[None, None],
+    )
+
+
+def join_pairs(pairs: list[FramePairBatch], device: torch.device) -> FramePairBatch:
+    """Several batches of the same size in pixels as one, on `device`."""
+
+    def join(tensors: list[Tensor]) -> Tensor:
+        return (tensors[0] if len(tensors) == 1 else torch.cat(tensors)).to(device)
+
+    return FramePairBatch(
+        labels=(join([p.labels[0] for p in pairs]), join([p.labels[1] for p in pairs])),
+        frames=(join([p.frames[0] for p in pairs]), join([p.frames[1] for p in pairs])),
+        plate=join([p.plate for p in pairs]),
+        previous=join([p.previous for p in pairs]),
+        weight=join([p.weight for p in pairs]),
     )
 
 
@@ -97,7 +129,9 @@ def image_tensor(image: Image) -> Tensor:
 
 def tensor_image(tensor: Tensor) -> npt.NDArray[np.float32]:
     """(1, C, H, W) in [-1, 1] → (H, W, C) float32 in [0, 255]."""
-    array: npt.NDArray[np.float32] = ((tensor[0].float().permute(1, 2, 0) + 1) * 127.5).clamp(0, 255).numpy()
+    array: npt.NDArray[np.float32] = (
+        ((tensor[0].float().permute(1, 2, 0) + 1) * 127.5).clamp(0, 255).cpu().numpy()
+    )
     return array
 
 
@@ -120,7 +154,6 @@ def best_reference(recording: Prepared) -> int:
 
 def cut_reference(recording: Prepared, row: int, face: str) -> tuple[Image, Image]:
     """Picture and stick figure of one frame in its own window, both (H, W, 3) uint8."""
-    windows = recording.windows
-    one = Windows(windows.center[row : row + 1], windows.height[row : row + 1], windows.shape)
+    one = recording.windows.one(row)
     picture = sample(np.asarray(recording.frames[row]), one.matrix(0, recording.scale), one.shape)
     return picture, draw(one.label_poses(recording.poses, row), 0, one.shape, face=face)

@@ -49,6 +49,10 @@ class Windows:
             (self.center[row] + np.array([dx, dy]) * height)[None], np.array([height * (1 + ds)]), self.shape
         )
 
+    def one(self, row: int) -> Windows:
+        """The window of one frame alone."""
+        return Windows(self.center[row : row + 1], self.height[row : row + 1], self.shape)
+
     def label_poses(self, poses: PoseSequence, row: int, window: int = 0) -> PoseSequence:
         """Frame `row` of `poses` in the pixels of window number `window`, ready to be drawn."""
         scale = self.shape[1] / self.height[window]

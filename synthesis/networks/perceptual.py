@@ -28,7 +28,7 @@ class PerceptualLoss(nn.Module):
     """Relative L1 distance of two pictures' features, summed over five depths.
 
     At each depth the mean absolute difference is divided by the mean absolute feature of the real picture, so that
-    the depths weigh alike whatever the scale of their activations.
+    the depths weigh alike whatever the scale of their activations. Each picture of the batch counts alike.
 
     Args:
         backbone: "squeezenet1_1" (ImageNet; ships with the package).
@@ -57,7 +57,10 @@ class PerceptualLoss(nn.Module):
             expected = self.embed(real)
         found = self.embed(made)
         terms = [
-            (a.float() - b.float()).abs().mean() / b.float().abs().mean().clamp_min(1e-6)
+            (
+                (a.float() - b.float()).abs().mean((1, 2, 3))
+                / b.float().abs().mean((1, 2, 3)).clamp_min(1e-6)
+            ).mean()
             for a, b in zip(found, expected, strict=True)
         ]
         return torch.stack(terms).sum()

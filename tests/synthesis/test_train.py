@@ -16,7 +16,7 @@ from small_runs import small_config
 
 from dataset.errors import ModelError, SynthesisError
 from dataset.mannequin import Performer, film
-from synthesis.checkpoint import load_checkpoint, new_state
+from synthesis.checkpoint import Position, load_checkpoint, save_checkpoint
 from synthesis.model import TargetModel
 from synthesis.train import train
 
@@ -100,15 +100,20 @@ def test_a_damaged_checkpoint_is_refused_and_kept(recording, tmp_path):
     assert checkpoint.stat().st_size == len(whole) // 2
 
 
-def test_a_checkpoint_of_another_network_is_refused(tmp_path):
-    from synthesis.checkpoint import save_checkpoint
+class Plain:
+    """A stage with one network, for checkpoints."""
 
-    small = new_state(small_config(steps=1))
-    save_checkpoint(tmp_path / "c.safetensors", small, {})
-    wider = small_config(steps=1)
-    wider = wider.from_dict({**wider.to_dict(), "network": {"width": 16, "thin": 8, "ndf": 8}})
-    with pytest.raises(ModelError, match="damaged"):
-        load_checkpoint(tmp_path / "c.safetensors", new_state(wider))
+    name, steps, shown = "plain", 3, ""
+
+    def __init__(self, width: int) -> None:
+        self.networks = {"net": torch.nn.Linear(2, width)}
+        self.optimisers = {"adam": torch.optim.Adam(self.networks["net"].parameters())}
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    save_checkpoint(tmp_path / "c.safetensors", Plain(3), Position("plain"), {})
+    with pytest.raises(ModelError, match="another network"):
+        load_checkpoint(tmp_path / "c.safetensors", Plain(4))
 
 
 def test_a_recording_of_nobody_is_refused(tmp_path):
