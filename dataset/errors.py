@@ -6,8 +6,14 @@
     ├── PoseError                  key points that cannot be estimated or read
     ├── ModelError                 weights that are missing, damaged or of another kind
     ├── RecordError                a manifest or record that does not follow its schema
+    ├── CollectionError            a collection that cannot be used, or cannot take what it is given
+    │   └── RecordingRefused       a recording that did not pass its checks
     ├── ReleaseError               a release that cannot be built, read or loaded as asked
+    ├── HubError                   a hub that refuses, cannot be reached, or holds something else than it should
+    │   └── HubConflictError       somebody else changed the repository at the same time, or had its name first
     ├── SynthesisError             a generator that cannot be trained or run as asked
+    ├── ConsentError               nobody has agreed to what was asked for, or not any longer
+    ├── ProvenanceError            a video that cannot be signed, or a certificate that cannot sign it
     └── DetectorError              a detector that cannot be trained, evaluated or run as asked
 
 The commands print such an error as one line on stderr and exit with status 2.
@@ -65,5 +71,29 @@ class SynthesisError(DanceproofError):
     """A generator that cannot be trained or run as asked."""
 
 
+class ConsentError(DanceproofError):
+    """Nobody has agreed to what was asked for, or not any longer."""
+
+
+class ProvenanceError(DanceproofError):
+    """A video that cannot be signed, or a certificate that cannot sign it."""
+
+
 class DetectorError(DanceproofError):
     """A detector that cannot be trained, evaluated or run as asked."""
+
+
+class CollectionError(DanceproofError):
+    """A collection that cannot be used as asked, or that cannot take what it is given."""
+
+
+class RecordingRefused(CollectionError):
+    """A recording that did not pass the checks of its import."""
+
+
+class HubError(DanceproofError):
+    """A hub that refuses, cannot be reached, or holds something else than it should."""
+
+
+class HubConflictError(HubError):
+    """Somebody else changed the repository at the same time, or had its name first."""
