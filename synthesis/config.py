@@ -38,7 +38,8 @@ class LossConfig:
     lambda_fm: float = 10.0  # feature matching on the discriminator's activations
     lambda_p: float = 5.0  # perceptual loss on both frames
     lambda_l1: float = 10.0  # plain pixel difference; not in the paper, it steadies short runs
-    perceptual: str = "squeezenet1_1"  # backbone of the perceptual loss; the paper's is VGG19
+    perceptual: str = "squeezenet1_1"  # backbone of the perceptual loss; the paper's is "vgg19"
+    perceptual_weights: str = ""  # file of the backbone's weights; empty: those of the package or of timm's hub
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,44 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True)
+class PaperConfig:
+    """Sizes and lengths of the paper's global and local stage; only the preset `paper` reads them."""
+
+    size: tuple[int, int] = (512, 256)  # width, height of the global stage's pictures; the local stage's: twice
+    aspect: tuple[int, int] = (16, 9)  # frames are brought to this shape by bars before they are resized
+    width: int = 64  # generator channels at the global stage's full resolution; the enhancer has half
+    downs: int = 4  # stride-2 convolutions of the global generator
+    blocks: int = 9  # its residual blocks
+    enhancer_blocks: int = 3  # residual blocks of the local enhancer
+    ndf: int = 64  # discriminator channels after its first convolution
+    n_layers: int = 3  # stride-2 convolutions of the discriminator
+    global_scales: int = 2  # discriminators of the global stage
+    local_scales: int = 3  # discriminators of the local stage
+    global_epochs: float = 5.0  # passes over all pairs of frames
+    local_epochs: float = 30.0  # none leaves the stage out
+    global_steps: int | None = None  # instead of epochs
+    local_steps: int | None = None  # instead of epochs
+    local_lambda_p: float = 10.0  # weight of the perceptual loss in the local stage; `loss.lambda_p` in the global
+
+
+@dataclass(frozen=True)
+class FaceConfig:
+    """The face GAN (paper §4.3), a last stage for any generator."""
+
+    enabled: bool = False  # train it at all
+    size: int = 128  # pixels of the square crop it works on, divisible by 2 to the power of `downs`
+    room: float = 1.6  # side of the crop, as a multiple of the face's own size
+    width: int = 64  # channels of the face generator at full resolution
+    downs: int = 3  # its stride-2 convolutions
+    blocks: int = 5  # its residual blocks
+    ndf: int = 64  # channels of the face discriminator after its first convolution
+    n_layers: int = 3  # stride-2 convolutions of the face discriminator
+    epochs: float = 5.0  # passes over all frames with a face
+    steps: int | None = None  # instead of epochs
+    lambda_p: float = 5.0  # weight of the perceptual loss on the face
+
+
+@dataclass(frozen=True)
 class SynthesisConfig:
     """All of it, with the preset's name."""
 
@@ -73,6 +112,8 @@ class SynthesisConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    paper: PaperConfig = field(default_factory=PaperConfig)
+    face: FaceConfig = field(default_factory=FaceConfig)
 
     def __post_init__(self) -> None:
         if self.data.height % 32 or self.data.height < 64:
@@ -89,6 +130,10 @@ class SynthesisConfig:
             raise SynthesisError("a step has at least one pair of frames and one pass")
         if self.schedule.minutes is not None and self.schedule.minutes <= 0:
             raise SynthesisError("a run takes more than no minutes")
+        if any(side % (1 << self.paper.downs) for side in self.paper.size):
+            raise SynthesisError(f"the picture's sides are multiples of {1 << self.paper.downs}")
+        if self.face.size % (1 << self.face.downs):
+            raise SynthesisError(f"the face's crop is a multiple of {1 << self.face.downs} pixels")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -123,7 +168,16 @@ def _build(cls: type, values: dict[str, Any]) -> Any:
 
 
 #: Named starting points; every field can be changed from there.
-PRESETS = {"compact": SynthesisConfig()}
+PRESETS = {
+    "compact": SynthesisConfig(),
+    "paper": SynthesisConfig(
+        preset="paper",
+        data=DataConfig(face="dots"),
+        loss=LossConfig(lambda_l1=0.0, perceptual="vgg19"),
+        schedule=ScheduleConfig(lr=2e-4, warmup=0.0, forget=0.0),
+        face=FaceConfig(enabled=True),
+    ),
+}
 
 
 def preset(name: str) -> SynthesisConfig:
