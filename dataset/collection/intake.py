@@ -213,7 +213,7 @@ def _fake(
         model_sha256=clip.origin.get("model_sha256", ""),
         recording_sha256s=trained_on,
         lineage={name: str(value) for name, value in clip.origin.items()},
-        research_only=clip.origin.get("consent") == "research-only" or "research_only" in clip.origin,
+        research_only=clip.origin.get("consent") not in ("person", "mannequin"),
     )
 
 

@@ -47,7 +47,8 @@ def add_model(collection: Collection, folder: Path) -> ModelRecord:
             sha256_file(path) for path in sorted((folder / "snapshots").glob("*.safetensors"))
         ),
         started_from=(started,) if isinstance(started, str) else tuple(started),
-        research_only=consent.get("kind") == "research-only",
+        # A model that says nothing about consent was trained without.
+        research_only=consent.get("kind") not in ("person", "mannequin"),
     )
     return _register(collection, record, "model added")
 
