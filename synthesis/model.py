@@ -12,7 +12,7 @@ MODEL/
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +28,7 @@ from dataset.files import atomic_path, sha256_file, write_json
 from dataset.pose.keypoints import PoseSequence
 from dataset.provenance import VERSION
 from synthesis.config import SynthesisConfig
+from synthesis.consent import RESEARCH_ONLY, Basis
 from synthesis.networks.generator import CompactGenerator
 
 Image = npt.NDArray[np.uint8]
@@ -50,6 +51,7 @@ class TargetModel:
         poses: the target's training poses in full-frame pixels.
         steps: training steps behind the weights.
         sha256: hash of the weights in use, empty before they are saved.
+        consent: on what ground it was trained.
     """
 
     config: SynthesisConfig
@@ -64,6 +66,7 @@ class TargetModel:
     generator: CompactGenerator
     steps: int
     sha256: str = ""
+    consent: Basis = field(default_factory=lambda: Basis(RESEARCH_ONLY, ""))
 
     @property
     def name(self) -> str:
@@ -87,6 +90,7 @@ class TargetModel:
             "frame_scale": self.frame_scale,
             "steps": self.steps,
             "weights_sha256": self.sha256,
+            "consent": self.consent.to_dict(root),
             "config": self.config.to_dict(),
         }
         write_json(root / "model.json", facts)
@@ -130,6 +134,7 @@ class TargetModel:
             generator=generator.eval(),
             steps=facts["steps"] if snapshot is None else snapshot,
             sha256=digest,
+            consent=Basis.from_dict(facts.get("consent"), root, facts["subject"]),
         )
 
 

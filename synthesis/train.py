@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +16,28 @@ import torch
 from dataset.errors import SynthesisError
 from dataset.files import sha256_file
 from synthesis.checkpoint import (
-    CHECKPOINT,
     Position,
+    Stored,
     find_checkpoint,
     forget_checkpoints,
     forget_parts,
-    load_checkpoint,
-    read_facts_of,
-    save_checkpoint,
+    put_tensors,
+    read_checkpoint,
+    tensors_of,
     writing,
 )
 from synthesis.config import SynthesisConfig
-from synthesis.model import TargetModel, read_facts, save_weights, snapshot_path, write_image
+from synthesis.consent import Basis, settle
+from synthesis.distributed import in_turns, join, share_tensors, tell
+from synthesis.model import TargetModel, read_facts
 from synthesis.pairs import best_reference, cut_reference
 from synthesis.recording import Prepared, Report, prepare
+from synthesis.runner import Books, Runner
 from synthesis.stage import Stage, World
+from synthesis.training_log import LOG, SCORES, TrainingLog
+from synthesis.training_page import Page
 
 Progress = Callable[[int, int, str], None]
-
-LOG = "log.jsonl"
-CHECKPOINT_SECONDS = 60.0
-PREVIEW_SECONDS = 120.0
 
 
 def build_stages(
@@ -64,6 +67,9 @@ def train(
     config: SynthesisConfig,
     *,
     subject: str,
+    consent: Path | None = None,
+    research_only: bool = False,
+    device: str = "auto",
     report: Report = lambda what, done, total: None,
     progress: Progress = lambda done, total, note: None,
 ) -> TargetModel:
@@ -74,100 +80,111 @@ def train(
         out: the model folder; an unfinished run in it with the same config and recordings is continued.
         config: see `synthesis.config`.
         subject: name of the target.
+        consent: the subject's consent record; needed unless the recordings lie in a collection that has one, or show
+            a mannequin.
+        research_only: train without consent, for research that is not published; see `synthesis.consent`.
+        device: "cpu", "cuda", or "auto" for a GPU where there is one.
         report: called while recordings are prepared.
         progress: called after each step with step, steps and a line of losses.
 
+    Started by ``torchrun``, each process calls this alike; the first one writes the files and calls `report` and
+    `progress`.
+
     Raises:
+        ConsentError: there is no consent for this, or not any longer.
         SynthesisError: the folder holds another run, a recording cannot be trained on, or the disk is full.
         ModelError: the checkpoint is damaged.
+        PeerError: another process of the same run has failed.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    world = World()
-    identity = _identity(recordings, config, subject)
-    if (out / "model.json").exists():
-        _same_run(out, read_facts(out), identity)
+    with join(device) as world:
+        identity = _identity(recordings, config, subject)
+        basis = settle(recordings, subject, consent=consent, research_only=research_only)
+        out.mkdir(parents=True, exist_ok=True)
+        if not world.leads:
+            report, progress = (lambda *told: None), (lambda *told: None)
+        with _alone(out) if world.leads else nullcontext():
+            return _train(recordings, out, config, identity, basis, world, report, progress)
+
+
+def _train(
+    recordings: list[Path],
+    out: Path,
+    config: SynthesisConfig,
+    identity: dict[str, Any],
+    basis: Basis,
+    world: World,
+    report: Report,
+    progress: Progress,
+) -> TargetModel:
+    stored = None
+    finished = False
+    if world.leads:
+        finished = _finished(out, identity)
+        stored = None if finished else _unfinished(out, identity)
+    if tell("finished", finished, world):
         return TargetModel.load(out)
-    forget_parts(out)
-    checkpoint = find_checkpoint(out)
-    position = None
-    if checkpoint is not None:
-        found, position = read_facts_of(checkpoint)
-        _same_run(out, found, identity)
-    prepared = prepare_all(recordings, out / "cache", config, report)
+    prepared: list[Prepared] = in_turns(
+        lambda: prepare_all(recordings, out / "cache", config, report), world
+    )
     stages = build_stages(config, prepared, world.device, world)
-    if position is None:
-        position = Position(stages[0].name)
-    if checkpoint is not None:
-        load_checkpoint(checkpoint, _stage(stages, position.stage))
-    _cut_log(out / LOG, position.done)
-    total = sum(stage.steps for stage in stages)
-    for note in _run(stages, position, config, out, identity):
-        progress(position.done, total, note)
-    model = _model(prepared, config, subject, identity["recordings"], stages[-1])
-    model.steps = position.done
-    with writing(out):
-        model.save(out)
-    forget_checkpoints(out)
-    for recording in prepared:
-        recording.forget_frames()
+    begun = asdict(stored.position if stored else Position(stages[0].name))
+    position = Position(**tell("position", begun, world))
+    current = next(stage for stage in stages if stage.name == position.stage)
+    if stored:
+        put_tensors(stored.tensors, current)
+    if world.size > 1:
+        put_tensors(share_tensors(tensors_of(current), world), current)
+    books = None
+    if world.leads:
+        books = Books(
+            TrainingLog(out / LOG, position.done),
+            TrainingLog(out / SCORES, position.done),
+            Page(out, identity, config, stages, world),
+        )
+    runner = Runner(stages, position, config, out, identity, world, books)
+    for note in runner.run():
+        progress(position.done, runner.total, note)
+    model = _model(prepared, config, identity, basis, stages[-1], position.done)
+    if books is not None:
+        with writing(out):
+            model.save(out)
+        books.page.write(books.log.entries, books.scores.entries, finished=True)
+        forget_checkpoints(out)
+        for recording in prepared:
+            recording.forget_frames()
     return model
 
 
-def _run(
-    stages: list[Stage],
-    position: Position,
-    config: SynthesisConfig,
-    out: Path,
-    identity: dict[str, object],
-) -> Iterator[str]:
-    schedule = config.schedule
-    saved = shown = time.monotonic()
-    for number, stage in enumerate(stages):
-        if number < stages.index(_stage(stages, position.stage)):
-            continue
-        if stage.name != position.stage:
-            position.stage, position.index, position.stage_seconds = stage.name, 0, 0.0
-        if position.index == 0:
-            stage.begin()
-        while position.index < stage.steps:
-            torch.manual_seed(schedule.seed * 1_000_003 + number * 100_003 + position.index)
-            losses = stage.step(position.index, position.index / stage.steps)
-            position.index += 1
-            position.done += 1
-            now = time.monotonic()
-            last = position.index == stage.steps
-            if position.done in schedule.snapshots:
-                with writing(out):
-                    save_weights(snapshot_path(out, position.done), stage.snapshot().state_dict())
-            if now - shown > PREVIEW_SECONDS or last:
-                shown = now
-                with writing(out):
-                    write_image(out / "previews" / f"step_{position.done:06d}.png", stage.sample())
-            with writing(out / LOG), (out / LOG).open("a", encoding="utf-8") as log:
-                entry = {"stage": stage.name, "step": position.done}
-                log.write(json.dumps(entry | {k: round(v, 5) for k, v in losses.items()}) + "\n")
-            if now - saved > CHECKPOINT_SECONDS or last:
-                saved = now
-                save_checkpoint(out / CHECKPOINT, stage, position, identity)
-            yield " ".join(f"{name} {value:.2f}" for name, value in losses.items())
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep a second process from training in the same folder; a killed one lets go of it."""
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise SynthesisError(
+            "another process is training in this folder", path=out, hint="wait for it, or give another --out"
+        ) from None
+    finally:
+        os.close(folder)
 
 
-def _cut_log(path: Path, done: int) -> None:
-    """Drop the lines of steps that a killed run had taken after its last checkpoint, and a line cut in half."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            break
-        if entry["step"] <= done:
-            kept.append(line + "\n")
-    with writing(path):
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-        temporary.write_text("".join(kept), "utf-8")
-        os.replace(temporary, path)
+def _finished(out: Path, identity: dict[str, Any]) -> bool:
+    if not (out / "model.json").exists():
+        return False
+    _same_run(out, read_facts(out), identity)
+    return True
+
+
+def _unfinished(out: Path, identity: dict[str, Any]) -> Stored | None:
+    forget_parts(out)
+    path = find_checkpoint(out)
+    if path is None:
+        return None
+    stored = read_checkpoint(path)
+    _same_run(out, stored.identity, identity)
+    return stored
 
 
 def prepare_all(
@@ -187,31 +204,30 @@ def prepare_all(
     return prepared
 
 
-def _stage(stages: list[Stage], name: str) -> Stage:
-    for stage in stages:
-        if stage.name == name:
-            return stage
-    raise SynthesisError(f"the run has no stage {name!r}")
-
-
 def _model(
-    prepared: list[Prepared], config: SynthesisConfig, subject: str, recordings: Any, last: Stage
+    prepared: list[Prepared],
+    config: SynthesisConfig,
+    identity: dict[str, Any],
+    basis: Basis,
+    last: Stage,
+    steps: int,
 ) -> TargetModel:
     # The longest recording gives the stage: its plate, its ground, its reference.
     main = max(prepared, key=lambda recording: len(recording.usable))
     picture, label = cut_reference(main, best_reference(main), config.data.face)
     return TargetModel(
         config=config,
-        subject=subject,
-        recordings=recordings,
+        subject=identity["subject"],
+        recordings=identity["recordings"],
         shape=main.windows.shape,
         frame_scale=main.scale,
         plate=main.plate,
         reference=picture,
         reference_label=label,
         poses=main.poses,
-        generator=last.snapshot(),  # type: ignore[arg-type]
-        steps=0,
+        generator=last.snapshot().cpu(),  # type: ignore[arg-type]
+        steps=steps,
+        consent=basis,
     )
 
 
@@ -222,10 +238,11 @@ def _identity(recordings: list[Path], config: SynthesisConfig, subject: str) -> 
         if not path.is_file():
             raise SynthesisError("there is no such recording", path=path)
     named = [{"name": path.name, "sha256": sha256_file(path)} for path in recordings]
-    return {"subject": subject, "recordings": named, "config": json.loads(json.dumps(config.to_dict()))}
+    return {"subject": subject, "recordings": named, "config": _canonical(config.to_dict())}
 
 
 def _same_run(out: Path, found: dict[str, Any], expected: dict[str, object]) -> None:
+    found = found | {"config": _canonical(found.get("config"))}
     for key, value in expected.items():
         if found.get(key) != value:
             raise SynthesisError(
@@ -233,3 +250,8 @@ def _same_run(out: Path, found: dict[str, Any], expected: dict[str, object]) -> 
                 path=out,
                 hint="give the same recordings and options to go on, or another --out",
             )
+
+
+def _canonical(config: Any) -> Any:
+    """A config as JSON, with the fields that it had no word on yet when it was written."""
+    return json.loads(json.dumps(SynthesisConfig.from_dict(config or {}).to_dict()))

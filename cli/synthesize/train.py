@@ -13,7 +13,11 @@ from cli.synthesize.common import FILE, stages
 @click.command()
 @click.argument("recordings", type=FILE, nargs=-1, required=True)
 @click.option("--out", type=FILE, required=True, help="Folder of the model; an unfinished run in it goes on.")
-@click.option("--subject", help="Name of the person; by default the folder's name.")
+@click.option("--subject", help="Name of the person; by default that in the consent record, or the folder's name.")
+@click.option("--consent", type=FILE, help="Consent record of the person; not needed where the recordings lie in a "
+              "collection that has it, nor for mannequins.")  # fmt: skip
+@click.option("--research-only", is_flag=True,
+              help="Do without consent: all that is made says so and cannot be published.")  # fmt: skip
 @click.option(
     "--preset", "preset_name", default="compact", show_default=True, help="Where the settings start."
 )
@@ -29,6 +33,8 @@ def train(
     recordings: tuple[Path, ...],
     out: Path,
     subject: str | None,
+    consent: Path | None,
+    research_only: bool,
     preset_name: str,
     steps: int | None,
     height: int | None,
@@ -41,6 +47,7 @@ def train(
     from dataclasses import replace
 
     from synthesis.config import preset
+    from synthesis.consent import subject_named
     from synthesis.train import train as run
 
     use_threads(threads)
@@ -62,9 +69,18 @@ def train(
             report("training", done, total, note)
 
         model = run(
-            list(recordings), out, config, subject=subject or out.resolve().name, report=report, progress=step
+            list(recordings),
+            out,
+            config,
+            subject=subject or subject_named(list(recordings), consent) or out.resolve().name,
+            consent=consent,
+            research_only=research_only,
+            report=report,
+            progress=step,
         )
     click.echo(
         f"{out}: generator of {model.subject}, {model.steps} steps, window {model.shape[0]}x{model.shape[1]}"
     )
+    if model.consent.research_only:
+        click.echo("  for research only: whatever it makes says so and cannot be published")
     click.echo(f"next: synthesize transfer {out} --source VIDEO --out VIDEO")

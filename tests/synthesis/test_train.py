@@ -124,7 +124,7 @@ def test_a_recording_of_nobody_is_refused(tmp_path):
         for _ in range(20):
             writer.write(np.full((120, 160, 3), 90, np.uint8))
     with pytest.raises(SynthesisError, match="0 of 20 frames"):
-        train([path], tmp_path / "model", small_config(steps=2), subject="nobody")
+        train([path], tmp_path / "model", small_config(steps=2), subject="nobody", research_only=True)
 
 
 def test_changed_weights_are_refused(recording, tmp_path):
