@@ -13,7 +13,9 @@ from cli.synthesize.common import FILE, stages
 @click.command()
 @click.argument("recordings", type=FILE, nargs=-1, required=True)
 @click.option("--out", type=FILE, required=True, help="Folder of the model; an unfinished run in it goes on.")
-@click.option("--subject", help="Name of the person; by default that in the consent record, or the folder's name.")
+@click.option(
+    "--subject", help="Name of the person; by default that in the consent record, or the folder's name."
+)
 @click.option("--consent", type=FILE, help="Consent record of the person; not needed where the recordings lie in a "
               "collection that has it, nor for mannequins.")  # fmt: skip
 @click.option("--research-only", is_flag=True,
