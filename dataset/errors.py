@@ -12,6 +12,7 @@
     ├── HubError                   a hub that refuses, cannot be reached, or holds something else than it should
     │   └── HubConflictError       somebody else changed the repository at the same time, or had its name first
     ├── SynthesisError             a generator that cannot be trained or run as asked
+    │   └── PeerError              another process of the same training has failed
     ├── ConsentError               nobody has agreed to what was asked for, or not any longer
     ├── ProvenanceError            a video that cannot be signed, or a certificate that cannot sign it
     └── DetectorError              a detector that cannot be trained, evaluated or run as asked
@@ -77,6 +78,20 @@ class ConsentError(DanceproofError):
 
 class ProvenanceError(DanceproofError):
     """A video that cannot be signed, or a certificate that cannot sign it."""
+
+
+class PeerError(SynthesisError):
+    """Another process of the same training has failed; this one ends with it.
+
+    Args:
+        told: whether that process has said itself what was wrong.
+    """
+
+    def __init__(
+        self, problem: str, *, path: str | Path | None = None, hint: str | None = None, told: bool = False
+    ) -> None:
+        super().__init__(problem, path=path, hint=hint)
+        self.told = told
 
 
 class DetectorError(DanceproofError):

@@ -57,7 +57,7 @@ def save_checkpoint(path: Path, stage: Stage, position: Position, identity: dict
     Raises:
         SynthesisError: it cannot be written; the last good file is untouched.
     """
-    tensors = _tensors(stage)
+    tensors = tensors_of(stage)
     metadata = {
         "format": _FORMAT,
         "identity": json.dumps(identity),
@@ -94,50 +94,83 @@ def forget_parts(folder: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def read_facts_of(path: Path) -> tuple[dict[str, Any], Position]:
-    """What run a checkpoint belongs to (subject, recordings, config), and how far it is.
+@dataclass(frozen=True)
+class Stored:
+    """What a checkpoint holds.
+
+    Attributes:
+        identity: what run it belongs to: subject, recordings, config.
+        position: how far that run is.
+        tensors: as from `tensors_of`.
+    """
+
+    identity: dict[str, Any]
+    position: Position
+    tensors: dict[str, Tensor]
+
+
+def read_checkpoint(path: Path) -> Stored:
+    """Read a checkpoint and check that it is what was written.
 
     Raises:
         ModelError: the file is damaged or of another version.
     """
-    with _reading(path), safe_open(path, "pt") as stored:
-        metadata = stored.metadata() or {}
-        if metadata.get("format") != _FORMAT:
-            raise ModelError(
-                "the checkpoint was written by another version",
-                path=path,
-                hint="finish the run with that version, or delete the file to start the run again",
-            )
-        identity: dict[str, Any] = json.loads(metadata["identity"])
-        return identity, Position(**json.loads(metadata["position"]))
-
-
-def load_checkpoint(path: Path, stage: Stage) -> None:
-    """Bring the networks and optimisers of `stage` to where `save_checkpoint` left them.
-
-    Raises:
-        ModelError: the file is damaged or of other networks.
-    """
     with _reading(path):
         with safe_open(path, "pt") as stored:
             metadata = dict(stored.metadata() or {})
+            if metadata.get("format") != _FORMAT:
+                raise ModelError(
+                    "the checkpoint was written by another version",
+                    path=path,
+                    hint="finish the run with that version, or delete the file to start the run again",
+                )
             tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 – not a dict
         if metadata.pop("sha256", "") != _digest(tensors, metadata):
             raise ValueError("its contents do not have the hash that was written with them")
-    try:
-        for name, network in stage.networks.items():
-            prefix = f"network {name} "
-            network.load_state_dict(
-                {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            )
-    except RuntimeError as error:
-        raise ModelError(f"the checkpoint is of another network ({error})", path=path) from error
+        return Stored(json.loads(metadata["identity"]), Position(**json.loads(metadata["position"])), tensors)
+
+
+def tensors_of(stage: Stage) -> dict[str, Tensor]:
+    """All weights and all state of the optimisers by name, on the CPU."""
+    tensors: dict[str, Tensor] = {}
+    for name, network in stage.networks.items():
+        tensors.update({f"network {name} {key}": value for key, value in network.state_dict().items()})
+    for name, optimiser in stage.optimisers.items():
+        for index, moments in optimiser.state_dict()["state"].items():
+            for field, value in moments.items():
+                tensors[f"optimiser {name} {index} {field}"] = torch.as_tensor(value)
+    apart: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for key, value in tensors.items():
+        plain = value.detach().cpu().contiguous()
+        # One module may be part of another; safetensors wants each tensor in memory of its own.
+        storage = plain.untyped_storage().data_ptr()
+        apart[key] = plain.clone() if storage in seen else plain
+        seen.add(storage)
+    return apart
+
+
+def put_tensors(tensors: dict[str, Tensor], stage: Stage) -> None:
+    """Bring a stage to where `tensors_of` found it.
+
+    Raises:
+        ModelError: the networks are others.
+    """
+    for name, network in stage.networks.items():
+        prefix = f"network {name} "
+        state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise ModelError(f"the checkpoint is of another network ({error})") from error
     for name, optimiser in stage.optimisers.items():
         moments: dict[int, dict[str, Tensor]] = {}
+        prefix = f"optimiser {name} "
         for key, value in tensors.items():
-            kind, owner, *rest = key.split(" ")
-            if kind == "optimiser" and owner == name:
-                moments.setdefault(int(rest[0]), {})[rest[1]] = value
+            if key.startswith(prefix):
+                index, field = key.removeprefix(prefix).split(" ")
+                moments.setdefault(int(index), {})[field] = value
+        # Learning rates stay those of the new optimiser: each step sets its own.
         optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
@@ -150,6 +183,8 @@ def writing(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except ModelError as error:
+        raise SynthesisError(error.problem, path=error.path, hint=_GO_ON) from error
     except OSError as error:
         raise SynthesisError(
             f"cannot be written: {error.strerror or error}", path=path, hint=_GO_ON
@@ -174,22 +209,10 @@ def _reading(path: Path) -> Iterator[None]:
         raise ModelError(f"the checkpoint is damaged ({error})", path=path, hint=hint) from error
 
 
-def _tensors(stage: Stage) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for name, network in stage.networks.items():
-        tensors.update({f"network {name} {key}": value for key, value in network.state_dict().items()})
-    for name, optimiser in stage.optimisers.items():
-        for index, moments in optimiser.state_dict()["state"].items():
-            for field, value in moments.items():
-                tensors[f"optimiser {name} {index} {field}"] = torch.as_tensor(value)
-    # Modules may share a tensor, which safetensors refuses, and pixel-by-pixel memory is not kept by it either.
-    return {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-
-
 def _digest(tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
     digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for key in sorted(tensors):
         value = tensors[key]
         digest.update(f"{key} {value.dtype} {list(value.shape)}".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

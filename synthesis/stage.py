@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.distributed as dist
 from torch import nn
 
 from dataset.errors import SynthesisError
@@ -32,11 +33,15 @@ class World:
         rank: number of this process, from 0; rank 0 writes all files.
         size: how many there are.
         device: where this one computes.
+        local_size: how many of them are on this machine.
+        store: what they tell each other by; None in a run of one.
     """
 
     rank: int = 0
     size: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    local_size: int = 1
+    store: dist.Store | None = field(default=None, repr=False, compare=False)
 
     @property
     def leads(self) -> bool:

@@ -123,9 +123,7 @@ def _train(
         stored = None if finished else _unfinished(out, identity)
     if tell("finished", finished, world):
         return TargetModel.load(out)
-    prepared: list[Prepared] = in_turns(
-        lambda: prepare_all(recordings, out / "cache", config, report), world
-    )
+    prepared: list[Prepared] = in_turns(lambda: prepare_all(recordings, out / "cache", config, report), world)
     stages = build_stages(config, prepared, world.device, world)
     begun = asdict(stored.position if stored else Position(stages[0].name))
     position = Position(**tell("position", begun, world))
@@ -241,15 +239,30 @@ def _identity(recordings: list[Path], config: SynthesisConfig, subject: str) -> 
     return {"subject": subject, "recordings": named, "config": _canonical(config.to_dict())}
 
 
-def _same_run(out: Path, found: dict[str, Any], expected: dict[str, object]) -> None:
+def _same_run(out: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
     found = found | {"config": _canonical(found.get("config"))}
     for key, value in expected.items():
         if found.get(key) != value:
+            there, asked = _difference(found.get(key), value)
             raise SynthesisError(
-                f"the folder holds a run with another {key}",
+                f"the folder holds a run with another {key} ({there} there, {asked} now)",
                 path=out,
                 hint="give the same recordings and options to go on, or another --out",
             )
+
+
+def _difference(found: Any, asked: Any, name: str = "") -> tuple[str, str]:
+    """The first thing in which two configs (or names, or lists of recordings) differ, as it stands in each."""
+    if isinstance(found, dict) and isinstance(asked, dict):
+        for key in asked:
+            if found.get(key) != asked[key]:
+                return _difference(found.get(key), asked[key], f"{name}.{key}".lstrip("."))
+    if isinstance(found, list) and isinstance(asked, list):
+        for one, other in zip(found, asked, strict=False):
+            if one != other:
+                return _difference(one, other, name)
+        return f"{len(found)} of them", str(len(asked))
+    return (f"{name} {found}".strip(), str(asked))
 
 
 def _canonical(config: Any) -> Any:

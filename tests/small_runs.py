@@ -28,10 +28,10 @@ def small_config(steps: int, snapshots: tuple[int, ...] = ()) -> SynthesisConfig
 if __name__ == "__main__":
     import torch
 
-    from synthesis import train
+    from synthesis import runner, train
 
     torch.set_num_threads(1)
-    train.CHECKPOINT_SECONDS = (
+    runner.CHECKPOINT_SECONDS = (
         0.0  # a checkpoint after every step, so that there is always one to be killed in
     )
     train.train(
