@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dataset.errors import PoseError
 from dataset.files import sha256_file
+from dataset.pose.choice import MAIN, parse_person
 from dataset.pose.estimate import CODE_VERSION, Progress, estimate_poses
 from dataset.pose.keypoints import PoseSequence
 from dataset.pose.landmarkers import bundle_path
@@ -19,12 +20,14 @@ def cached_poses(
     *,
     model: str = "holistic",
     bundle: Path | None = None,
+    person: str = MAIN,
     progress: Progress | None = None,
 ) -> PoseSequence:
-    """`estimate_poses`, or what it returned last time for the same video, bundle and program version.
+    """`estimate_poses`, or what it returned last time for the same video, bundle, person and program version.
 
-    The file's name is a hash of the video's bytes, the bundle's bytes, MediaPipe's version and the version of the
-    code here: renaming a video does not lose its poses, and changing any of the four does not return stale ones.
+    The file's name is a hash of the video's bytes, the bundle's bytes, the person asked for, MediaPipe's version and
+    the version of the code here: renaming a video does not lose its poses, and changing any of the others does not
+    return stale ones.
     A cache file that cannot be read is estimated again and replaced.
 
     Raises:
@@ -32,25 +35,27 @@ def cached_poses(
     """
     from dataset.video import VideoInfo
 
-    key = cache_key(VideoInfo.from_path(video).sha256, model, bundle)
+    key = cache_key(VideoInfo.from_path(video).sha256, model, bundle, person)
     path = Path(cache_dir) / f"{key}.npz"
     if path.is_file():
         try:
             return PoseSequence.load(path)
         except PoseError:
             path.unlink()
-    poses = estimate_poses(video, model=model, bundle=bundle, progress=progress)
+    poses = estimate_poses(video, model=model, bundle=bundle, person=person, progress=progress)
     poses.save(path)
     return poses
 
 
-def cache_key(video_sha256: str, model: str, bundle: Path | None = None) -> str:
+def cache_key(video_sha256: str, model: str, bundle: Path | None = None, person: str = MAIN) -> str:
     """32 hexadecimal digits that stand for everything the poses depend on."""
-    parts = (
+    parts = [
         video_sha256,
         model,
         sha256_file(bundle_path(bundle or model)),
         version("mediapipe"),
         str(CODE_VERSION),
-    )
+    ]
+    if (chosen := parse_person(person)) != MAIN:
+        parts.append(f"person {chosen}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

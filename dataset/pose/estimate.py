@@ -14,15 +14,18 @@ import numpy.typing as npt
 
 from dataset.errors import PoseError
 from dataset.pose.blazepose import body_from_blazepose, face_from_mesh, outside_unseen
+from dataset.pose.choice import MAIN, choose, parse_person
 from dataset.pose.keypoints import FACE_POINTS, HAND_POINTS, Array, B, PoseSequence, body_box
 from dataset.pose.landmarkers import Quiet, as_mediapipe, bundle_path, open_landmarker, pixels
 from dataset.pose.people import PeopleFinder
-from dataset.pose.tracks import Box, Track, Window, link, main_tracks, windows
+from dataset.pose.tracks import Box, Track, Window, link, windows
 
 #: Raised whenever the same video may give other key points than before, so that caches notice.
 CODE_VERSION = 4
 #: Seconds between two looks for everybody in the picture.
 SURVEY_EVERY = 0.25
+#: So many people are told apart where one of them is asked for.
+_MOST_PEOPLE = 8
 #: Two hands closer than this part of their size, in the median of their points, are one hand,
 DOUBLE_HAND = 0.3
 #: if the wrist of one of them has a lower confidence than this.
@@ -34,18 +37,24 @@ Parts = dict[str, Array]
 
 
 def estimate_poses(
-    video: Path, *, model: str = "holistic", bundle: Path | None = None, progress: Progress | None = None
+    video: Path,
+    *,
+    model: str = "holistic",
+    bundle: Path | None = None,
+    person: str = MAIN,
+    progress: Progress | None = None,
 ) -> PoseSequence:
-    """The key points of the main person in every frame of a video.
+    """The key points of one person in every frame of a video.
 
-    The video is read twice. First everybody is looked for a few times a second, and the main person is followed
-    (`dataset.pose.tracks`). Then every frame is estimated within a window round that person, so that neither
-    bystanders nor furniture are taken for them, and a small person is seen large.
+    The video is read twice. First everybody is looked for a few times a second, and the main person is followed, or
+    whoever is asked for (`dataset.pose.tracks`, `dataset.pose.choice`). Then every frame is estimated within a window
+    round that person, so that neither bystanders nor furniture are taken for them, and a small person is seen large.
 
     Args:
         video: the file.
         model: "holistic" (body, face and hands, for synthesis) or "pose" (body alone, faster).
         bundle: a MediaPipe bundle of one's own instead of the one that ships.
+        person: who: "main", "left", "right", a number, or a place and time such as "410,220@3.5".
         progress: called with the frames read so far and, where the container says it, how many there will be; each
             frame counts twice.
 
@@ -56,16 +65,17 @@ def estimate_poses(
     Raises:
         VideoError: the file cannot be read.
         ModelError: the bundle is missing or damaged.
-        PoseError: no such model, or not one frame could be decoded.
+        PoseError: no such model or person, or not one frame could be decoded.
     """
     from dataset.video import VideoInfo, read_frames
 
     if model not in ("holistic", "pose"):
         raise PoseError(f"no pose model called {model!r}", hint='use "holistic" or "pose"')
+    person = parse_person(person)
     path = bundle_path(bundle or model)
     info = VideoInfo.from_path(video)
     steps = _Steps(progress, info.frame_count)
-    tracks = _survey(video, steps)
+    tracks = _survey(video, steps, person)
     rows: list[Parts] = []
     times: list[float] = []
     size = (info.width, info.height)
@@ -116,19 +126,25 @@ class _Steps:
             self._progress(self._done, self._total)
 
 
-def _survey(video: Path, steps: _Steps) -> list[Track]:
-    """The main person's tracks, from everybody found every `SURVEY_EVERY` seconds."""
+def _survey(video: Path, steps: _Steps, person: str) -> list[Track]:
+    """The tracks of the person who is meant, from everybody found every `SURVEY_EVERY` seconds."""
     from dataset.video import read_frames
 
     moments: list[tuple[float, list[Array]]] = []
     size = (0, 0)
-    with PeopleFinder(max_people=3) as finder, read_frames(video) as reader:
+    with (
+        PeopleFinder(max_people=3 if person == MAIN else _MOST_PEOPLE) as finder,
+        read_frames(video) as reader,
+    ):
         for frame in reader:
             if not moments or frame.time - moments[-1][0] >= SURVEY_EVERY:
                 size = (frame.image.shape[1], frame.image.shape[0])
                 moments.append((frame.time, finder.find(frame.image)))
             steps.step()
-    return main_tracks(link(moments), size, samples=len(moments))
+    try:
+        return choose(link(moments), size, samples=len(moments), person=person)
+    except PoseError as error:
+        raise PoseError(error.problem, path=video, hint=error.hint) from error
 
 
 class _Follower:

@@ -136,15 +136,20 @@ def main_tracks(tracks: list[Track], size: tuple[int, int], *, samples: int) -> 
         size: width and height of the picture.
         samples: how many moments were looked at; from four on a person seen only once is taken for a mistake.
     """
-    solid = [track for track in tracks if len(track.sightings) > 1 or samples < 4]
     chosen: list[Track] = []
-    for track in sorted(solid, key=lambda track: _weight(track, size), reverse=True):
+    for track in sorted(solid_tracks(tracks, samples), key=lambda track: weight(track, size), reverse=True):
         if all(track.stop < other.start or track.start > other.stop for other in chosen):
             chosen.append(track)
     return sorted(chosen, key=lambda track: track.start)
 
 
-def _weight(track: Track, size: tuple[int, int]) -> float:
+def solid_tracks(tracks: list[Track], samples: int) -> list[Track]:
+    """The tracks without those that are taken for mistakes, see `main_tracks`."""
+    return [track for track in tracks if len(track.sightings) > 1 or samples < 4]
+
+
+def weight(track: Track, size: tuple[int, int]) -> float:
+    """How much a track stands out: large, long, and near the middle of the picture."""
     middle, reach = np.array(size) / 2, float(np.hypot(*size)) / 2
     return sum(
         s.prominence * (1 - 0.5 * float(np.hypot(*(np.array(_middle(s.box)) - middle))) / reach)
