@@ -1,21 +1,35 @@
-"""``dataset``: look into recordings, estimate poses, film a mannequin."""
+"""``dataset``: look into recordings, collect them with consent, estimate poses, film a mannequin."""
 
 from __future__ import annotations
 
 import click
 
 from cli.app import DanceproofGroup
+from cli.dataset.add_detector import add_detector
+from cli.dataset.add_fakes import add_fakes
+from cli.dataset.add_model import add_model
+from cli.dataset.add_recording import add_recording
+from cli.dataset.add_subject import add_subject
+from cli.dataset.consent import consent
+from cli.dataset.extract import extract
+from cli.dataset.guide import guide
 from cli.dataset.info import info
+from cli.dataset.init import init
 from cli.dataset.mannequin import mannequin
+from cli.dataset.migrate import migrate
 from cli.dataset.poses import poses
+from cli.dataset.show import show
 from dataset.provenance import VERSION
 
 
 @click.group(cls=DanceproofGroup)
 @click.version_option(VERSION, prog_name="dataset")
 def main() -> None:
-    """Look into recordings, estimate poses, film a mannequin."""
+    """Look into recordings, collect them with consent, estimate poses, film a mannequin."""
 
 
-for command in (info, poses, mannequin):
+_COLLECTION = (
+    init, guide, add_subject, consent, add_recording, add_fakes, add_model, add_detector, extract, show, migrate,
+)  # fmt: skip
+for command in (info, poses, mannequin, *_COLLECTION):
     main.add_command(command)

@@ -54,14 +54,14 @@ def add_recording(
         CollectionError: no such subject, a subject who was withdrawn, or `force` without a reason.
         VideoError: the file cannot be read as a video.
     """
-    from dataset.collection.checks import run_checks, survey
+    from dataset.collection.checks import examine, run_checks
 
     if force and not reason.strip():
         raise CollectionError("a recording is forced without a reason", path=video, hint="add --reason TEXT")
     who = collection.subject(subject)
     if who.status == "withdrawn":
         raise CollectionError(f"{subject} was withdrawn", path=collection.root)
-    seen = survey(video, who, collection.recordings(), checks=checks, progress=progress)
+    seen = examine(video, who, collection.recordings(), checks, progress)
     found = run_checks(seen, checks)
     refused = [name for name, result in found.items() if result.outcome == "error"]
     if refused and (not force or any(name in NEVER_FORCED for name in refused)):

@@ -170,6 +170,9 @@ class Consent:
         if self.revoked is not None and Day.fromisoformat(self.revoked) <= on:
             return f"was revoked on {self.revoked}"
         for taken_back in self.revocations:
+            # What was signed after a revocation replaces it; on the same day, the revocation stands.
+            if taken_back.date < self.date:
+                continue
             if purpose in taken_back.scope and Day.fromisoformat(taken_back.date) <= on:
                 return f"was revoked for {purpose} on {taken_back.date}"
         if self.kind == "mannequin":
