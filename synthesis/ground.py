@@ -30,8 +30,11 @@ _OUTERMOST = (1.0, 99.0)
 #: Whose feet range over less than this part of their height stays in place.
 _IN_PLACE = 0.05
 #: Feet are in the air for less than this many seconds, lifted by this part of the height or more, and the head rises
-#: by at least this share of what the feet do. Somebody who walks away has feet that rise and a head that does not.
+#: by at least this share of what the feet do: somebody who walks away has feet that rise and a head that does not.
 _AIR_SECONDS, _AIR_LIFT, _HEAD_RISE = 0.9, 0.015, 0.35
+#: Gravity lifts somebody who is in the air for t seconds by g t² / 8, which is 0.8 t² of 1.5 m from head to ankles.
+#: Less than half of that is a body that rose while the feet walked.
+_FALL = 0.4
 #: Somebody upright is as tall as this share of the frames is not: people bend more than they stretch.
 _UPRIGHT = 0.9
 #: Pixels of height lost for each pixel that the feet go up the picture. It is body height over camera height, so
@@ -145,7 +148,8 @@ def grounded(found: Places, times: Floats) -> Floats:
     """(T,) y of the ground below the anchor: where it is itself, except while the person is in the air.
 
     The way of the feet is closed from below over `_AIR_SECONDS` (a dilation and an erosion in time), which fills a
-    jump but not a walk. What is filled counts as a jump only where the head rose as well.
+    jump but not a walk. What is filled counts as a jump only where the head rose as well,
+    and as fast as a body falls.
     """
     foot = found.foot.copy()
     known = np.flatnonzero(found.known)
@@ -155,12 +159,15 @@ def grounded(found: Places, times: Floats) -> Floats:
     reach = max(round(_AIR_SECONDS / 2 / max(step, 1e-3)), 1)
     path, head = foot[known], found.head[known]
     closed = _running(_running(path, reach, np.max), reach, np.min)
-    lifted = closed - path >= _AIR_LIFT * float(np.median(found.height[known]))
+    tall = float(np.median(found.height[known]))
+    lifted = closed - path >= _AIR_LIFT * tall
     edges = np.flatnonzero(np.diff(np.concatenate([[False], lifted, [False]]).astype(np.int8)))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         top = start + int(np.argmax((closed - path)[start:stop]))
         before, after = head[max(start - 1, 0)], head[min(stop, len(head) - 1)]
-        if (before + after) / 2 - head[top] >= _HEAD_RISE * (closed - path)[top]:
+        lift = float((closed - path)[top])
+        rises = (before + after) / 2 - head[top] >= _HEAD_RISE * lift
+        if rises and lift >= _FALL * tall * ((stop - start) * step) ** 2:
             foot[known[start:stop]] = closed[start:stop]
     return foot
 
