@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.app import DanceproofGroup
+from cli.synthesize.evaluate import evaluate
 from cli.synthesize.fakes import fakes
 from cli.synthesize.train import train
 from cli.synthesize.transfer import transfer
@@ -17,5 +18,5 @@ def main() -> None:
     """Make labelled fakes of people who agreed to it. Everything made is marked as synthetic."""
 
 
-for command in (train, transfer, fakes):
+for command in (train, transfer, fakes, evaluate):
     main.add_command(command)
