@@ -140,6 +140,10 @@ class Handler(Protocol):
     hub: HubServer
     protocol_version = "HTTP/1.1"
     server_version = "loopback-hub"
+    disable_nagle_algorithm = (
+        True  # or every answer of two writes waits 40 ms for the acknowledgement of the first
+    )
+    wbufsize = 1 << 16
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing on stderr: `HubServer.log` has it."""
@@ -218,6 +222,7 @@ class Handler(Protocol):
                     left -= len(chunk)
         else:
             self.wfile.write(self.body[:limit])
+        self.wfile.flush()
         if limit is not None:
             self._hang_up()
 

@@ -210,7 +210,8 @@ def plan(hub: HubRepository, release: Release, *, public: bool = False) -> Plan:
     gated = state.gated or ("manual" if people and not private else False)
     open_now = not state.private and not state.gated
     return Plan(
-        release, state.head, tuple(up_now), tuple(away), tag in tags, private, gated, published, bool(gated) and open_now
+        release, state.head, tuple(up_now), tuple(away), tag in tags, private, gated, published,
+        gate_first=bool(gated) and open_now,
     )  # fmt: skip
 
 
@@ -302,7 +303,7 @@ def commit_release(hub: HubRepository, what: Plan, title: str, tell: Progress) -
     parent = _large_text_rules(hub, state.head)
     additions = _upload(hub, what, tell)
     remote = hub.files(parent)
-    operations = [
+    operations: list[Any] = [
         *additions,
         *(CommitOperationDelete(path) for path in what.away if path in remote),
     ]
@@ -364,6 +365,7 @@ def _upload(hub: HubRepository, what: Plan, tell: Progress) -> list[CommitOperat
             lambda batch=batch: hub.api.preupload_lfs_files(  # type: ignore[misc]
                 hub.repo_id, batch, repo_type=KIND, num_threads=4, free_memory=False
             ),
+            attempts=2,  # the client itself is patient with each file
         )
         for entry, addition in zip(entries, batch, strict=True):
             if addition.upload_info.sha256.hex() != entry.sha256:
