@@ -3,6 +3,7 @@
 MODEL/
   model.json               config, recordings, window size, hashes, the tool's version
   generator.safetensors    averaged weights of the generator
+  face.safetensors         weights of the face generator, if one was trained
   plate.png reference.png reference_label.png
   poses.npz                the target's own poses, for normalisation
   snapshots/N.safetensors  weaker generators from earlier in the run
@@ -12,16 +13,17 @@ MODEL/
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from dataset.errors import ModelError
 from dataset.files import atomic_path, sha256_file, write_json
@@ -30,8 +32,12 @@ from dataset.provenance import VERSION
 from synthesis.config import SynthesisConfig
 from synthesis.consent import RESEARCH_ONLY, Basis
 from synthesis.networks.generator import CompactGenerator
+from synthesis.paper.generators import empty_face_generator
+from synthesis.paper.generators import empty_generator as empty_paper_generator
+from synthesis.paper.networks import GlobalGenerator
 
 Image = npt.NDArray[np.uint8]
+Network = TypeVar("Network", bound=nn.Module)
 MODEL_SCHEMA = 1
 _HINT = "train one with: synthesize train RECORDING --out MODEL"
 
@@ -52,6 +58,7 @@ class TargetModel:
         steps: training steps behind the weights.
         sha256: hash of the weights in use, empty before they are saved.
         consent: on what ground it was trained.
+        face_generator: corrects the faces of painted frames (paper §4.3), if it was trained to.
     """
 
     config: SynthesisConfig
@@ -63,10 +70,11 @@ class TargetModel:
     reference: Image
     reference_label: Image
     poses: PoseSequence
-    generator: CompactGenerator
+    generator: nn.Module
     steps: int
     sha256: str = ""
     consent: Basis = field(default_factory=lambda: Basis(RESEARCH_ONLY, ""))
+    face_generator: GlobalGenerator | None = None
 
     @property
     def name(self) -> str:
@@ -81,6 +89,8 @@ class TargetModel:
             write_image(root / f"{name}.png", getattr(self, name))
         self.poses.save(root / "poses.npz")
         self.sha256 = save_weights(root / "generator.safetensors", self.generator.state_dict())
+        face = self.face_generator
+        face_sha256 = save_weights(root / "face.safetensors", face.state_dict()) if face else ""
         facts: dict[str, Any] = {
             "schema": MODEL_SCHEMA,
             "tool": f"danceproof {VERSION}",
@@ -90,6 +100,7 @@ class TargetModel:
             "frame_scale": self.frame_scale,
             "steps": self.steps,
             "weights_sha256": self.sha256,
+            "face_sha256": face_sha256,
             "consent": self.consent.to_dict(root),
             "config": self.config.to_dict(),
         }
@@ -109,7 +120,6 @@ class TargetModel:
         root = Path(folder)
         facts = read_facts(root)
         config = SynthesisConfig.from_dict(facts["config"])
-        generator = CompactGenerator(config.network.width, config.network.thin)
         weights = root / "generator.safetensors" if snapshot is None else snapshot_path(root, snapshot)
         if not weights.is_file():
             kept = ", ".join(str(step) for step in snapshots(root)) or "none"
@@ -117,10 +127,13 @@ class TargetModel:
         digest = sha256_file(weights)
         if snapshot is None and digest != facts["weights_sha256"]:
             raise ModelError("the weights are not those that model.json names", path=weights, hint=_HINT)
-        try:
-            generator.load_state_dict(load_file(weights))
-        except (SafetensorError, RuntimeError) as error:
-            raise ModelError(f"the weights do not fit their config ({error})", path=weights) from error
+        generator = _with_weights(weights, lambda names: _empty_generator(config, names))
+        face = None
+        if facts.get("face_sha256") and snapshot is None:
+            stored = root / "face.safetensors"
+            if not stored.is_file() or sha256_file(stored) != facts["face_sha256"]:
+                raise ModelError("the weights are not those that model.json names", path=stored, hint=_HINT)
+            face = _with_weights(stored, lambda names: empty_face_generator(config))
         return cls(
             config=config,
             subject=facts["subject"],
@@ -131,11 +144,29 @@ class TargetModel:
             reference=read_image(root / "reference.png"),
             reference_label=read_image(root / "reference_label.png"),
             poses=PoseSequence.load(root / "poses.npz"),
-            generator=generator.eval(),
+            generator=generator,
+            face_generator=face,
             steps=facts["steps"] if snapshot is None else snapshot,
             sha256=digest,
             consent=Basis.from_dict(facts.get("consent"), root, facts["subject"]),
         )
+
+
+def _empty_generator(config: SynthesisConfig, names: set[str]) -> nn.Module:
+    if config.preset.startswith("paper"):
+        return empty_paper_generator(config, names)
+    return CompactGenerator(config.network.width, config.network.thin)
+
+
+def _with_weights(path: Path, build: Callable[[set[str]], Network]) -> Network:
+    """The network that `build` makes for these names of weights, with the weights."""
+    try:
+        state = load_file(path)
+        network = build(set(state))
+        network.load_state_dict(state)
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelError(f"the weights do not fit their config ({error})", path=path) from error
+    return network.eval()
 
 
 def read_facts(root: Path) -> dict[str, Any]:

@@ -53,7 +53,9 @@ class Prepared:
     def forget_frames(self) -> None:
         """Remove the stored frames, which take much room and are made again when needed."""
         if isinstance(self.frames, np.memmap) and self.frames.filename:
-            Path(self.frames.filename).unlink(missing_ok=True)
+            # Stages keep pictures of their own beside them, under names that begin alike.
+            for stored in Path(self.frames.filename).parent.glob(f"frames_{self.sha256[:16]}_*.npy"):
+                stored.unlink()
 
     @property
     def small_plate(self) -> Image:

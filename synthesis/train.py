@@ -31,6 +31,7 @@ from synthesis.consent import Basis, settle
 from synthesis.distributed import in_turns, join, share_tensors, tell
 from synthesis.model import TargetModel, read_facts
 from synthesis.pairs import best_reference, cut_reference
+from synthesis.paper.face_stage import FaceStage
 from synthesis.recording import Prepared, Report, prepare
 from synthesis.runner import Books, Runner
 from synthesis.stage import Stage, World
@@ -58,7 +59,12 @@ def build_stages(
         return stages
     from synthesis.compact import CompactStage
 
-    return [CompactStage(config, prepared, world)]
+    compact = CompactStage(config, prepared, world)
+    if not config.face.enabled:
+        return [compact]
+    from synthesis.paper.sources import CompactSource
+
+    return [compact, FaceStage(config, prepared, world, CompactSource(compact), compact.perceptual)]
 
 
 def train(
@@ -223,7 +229,8 @@ def _model(
         reference=picture,
         reference_label=label,
         poses=main.poses,
-        generator=last.snapshot().cpu(),  # type: ignore[arg-type]
+        generator=last.snapshot().cpu(),
+        face_generator=last.face_generator.cpu() if isinstance(last, FaceStage) else None,
         steps=steps,
         consent=basis,
     )

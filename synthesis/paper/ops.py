@@ -1,0 +1,153 @@
+"""The arithmetic of the paper's networks, arranged so that a training step is quick and small.
+
+Three arrangements, each the same sum in another order:
+
+* Pictures lie pixel by pixel in memory (channels last), the order in which convolutions in bf16 are quick.
+* `Conv` puts off the gradient of its weights until it has met every use of them in the step. The generator runs twice,
+  and one matrix product over both uses is quicker than two, and leaves no gradient of one use waiting in memory for
+  the other.
+* `norm_relu` keeps one tensor for its backward pass where normalisation and activation would keep two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_EPS = 1e-5
+#: Up to this many numbers an unrolled input (pixels × channels × taps) is small enough for one matrix product.
+_UNROLLED = 24_000_000
+
+
+class Conv(nn.Conv2d):
+    """A convolution whose weights get their gradient when the last of their uses in a step is differentiated.
+
+    Args:
+        in_channels, out_channels, kernel_size: as in `torch.nn.Conv2d`.
+        stride: of both axes.
+        reflect: pixels of reflection padding.
+        padding: pixels of zero padding.
+        normalised: instance normalisation follows, which takes away any constant: the bias is kept, so that the
+            network has the parameters of the paper's, but it is not added, gets no gradient and stays zero.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        *,
+        reflect: int = 0,
+        padding: int = 0,
+        normalised: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding)
+        self.reflect = reflect
+        self.normalised = normalised
+        self.open_uses = 0
+        self.waiting: list[tuple[Tensor, Tensor]] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, H, W) → (B, out, H', W')."""
+        if self.reflect:
+            x = F.pad(x, (self.reflect,) * 4, mode="reflect")
+        if self.normalised and self.stride == (1, 1) and self._unrolls(x) and torch.is_grad_enabled():
+            y: Tensor = _WaitingConv.apply(x, self.weight, self)
+            return y
+        return F.conv2d(x, self.weight, None if self.normalised else self.bias, self.stride, self.padding)
+
+    def _unrolls(self, x: Tensor) -> bool:
+        # Few channels on many pixels unroll to more than they weigh, and their product is long and thin.
+        few = x.shape[2] * x.shape[3] * x.shape[0] * self.in_channels * 9 <= _UNROLLED
+        return self.kernel_size == (3, 3) and self.padding == (0, 0) and few and self.weight.requires_grad
+
+    def weight_gradient(self) -> Tensor:
+        """The gradient of the weights over all uses that wait, in one matrix product."""
+        unrolled, outer = [], []
+        for x, dy in self.waiting:
+            pixels = x.permute(0, 2, 3, 1)
+            windows = pixels.unfold(1, 3, 1).unfold(2, 3, 1).permute(0, 1, 2, 4, 5, 3)
+            unrolled.append(windows.reshape(-1, 9 * self.in_channels))
+            outer.append(dy.permute(0, 2, 3, 1).reshape(-1, self.out_channels))
+        self.waiting.clear()
+        product = torch.cat(outer).t() @ torch.cat(unrolled)
+        return product.view(self.out_channels, 3, 3, self.in_channels).permute(0, 3, 1, 2)
+
+
+class _WaitingConv(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, owner: Conv) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.owner = owner
+        owner.open_uses += 1
+        return F.conv2d(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        owner: Conv = ctx.owner
+        dx = None
+        if ctx.needs_input_grad[0]:
+            dx = torch.ops.aten.convolution_backward(
+                dy, x, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, False, False]
+            )[0]
+        owner.open_uses -= 1
+        owner.waiting.append((x, dy))
+        return dx, owner.weight_gradient() if owner.open_uses == 0 else None, None
+
+
+def forget_uses(network: nn.Module) -> None:
+    """Drop what forward passes without a backward pass have left, so that the next step counts its uses from zero."""
+    for module in network.modules():
+        if isinstance(module, Conv):
+            module.open_uses = 0
+            module.waiting.clear()
+
+
+class UpConv(nn.ConvTranspose2d):
+    """A 3×3 transposed convolution that doubles the picture; instance normalisation follows, so its bias stays zero."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3, 2, 1, 1)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """(B, in, H, W) → (B, out, 2H, 2W)."""
+        return F.conv_transpose2d(x, self.weight, None, self.stride, self.padding, self.output_padding)
+
+
+def norm_relu(x: Tensor, *, relu: bool = True) -> Tensor:
+    """Instance normalisation (Ulyanov et al., 2016; without weights), then ReLU if wanted; (B, C, H, W) → the same.
+
+    For one picture instance and batch normalisation are the same thing, and the latter is quick with channels last.
+    """
+    if x.shape[0] > 1:
+        return torch.cat([norm_relu(one, relu=relu) for one in x.split(1)])
+    if not relu or not torch.is_grad_enabled():
+        y = F.batch_norm(x, None, None, training=True, eps=_EPS)
+        return F.relu_(y) if relu else y
+    z: Tensor = _NormRelu.apply(x)
+    return z
+
+
+class _NormRelu(torch.autograd.Function):
+    """Keeps the input and two numbers per channel; the output's sign is worked out again from the input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y, mean, scale = torch.native_batch_norm(x, None, None, None, None, True, 0.1, _EPS)
+        ctx.save_for_backward(x, mean, scale)
+        return F.relu_(y)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Tensor:
+        x, mean, scale = ctx.saved_tensors
+        # The output was above zero exactly where the input is above its channel's mean.
+        dy = torch.where(x > mean.to(x.dtype).view(1, -1, 1, 1), dy, 0)
+        dx: Tensor = torch.ops.aten.native_batch_norm_backward(
+            dy, x, None, None, None, mean, scale, True, _EPS, [True, False, False]
+        )[0]
+        return dx
