@@ -7,6 +7,7 @@ import click
 from cli.app import DanceproofGroup
 from cli.synthesize.evaluate import evaluate
 from cli.synthesize.fakes import fakes
+from cli.synthesize.study import study
 from cli.synthesize.train import train
 from cli.synthesize.transfer import transfer
 from dataset.provenance import VERSION
@@ -18,5 +19,5 @@ def main() -> None:
     """Make labelled fakes of people who agreed to it. Everything made is marked as synthetic."""
 
 
-for command in (train, transfer, fakes, evaluate):
+for command in (train, transfer, fakes, evaluate, study):
     main.add_command(command)

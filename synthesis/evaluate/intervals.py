@@ -18,6 +18,8 @@ LEVEL = 0.95
 DRAWS = 1000
 #: Length of a block in seconds.
 BLOCK_SECONDS = 1.0
+#: Blocks are shortened to have so many of them, and the figure says so.
+FEW_BLOCKS = 8
 #: With fewer blocks than this the spread between them says little.
 LEAST_BLOCKS = 4
 
@@ -74,18 +76,20 @@ def over_frames(
         return nothing("the real video's own value is zero", total)
     reason = f"{total - count} of {total} frames left out: {missing}" if count < total and missing else ""
     value = float(values[0, known].mean() / values[1, known].mean())
+    short = ""
+    if total < FEW_BLOCKS * block:
+        block = max(total // FEW_BLOCKS, 1)
+        short = f"blocks of only {block} frames: the interval is too narrow"
     starts = np.arange(0, total, max(block, 1))
     blocks = [rows for start in starts if len(rows := start + np.flatnonzero(known[start : start + block]))]
     if len(blocks) < LEAST_BLOCKS:
-        short = f"no interval: {len(blocks)} blocks of {block} frames"
-        return Figure(
-            value, float("nan"), float("nan"), count, total, "; ".join(filter(None, (reason, short)))
-        )
+        reason = "; ".join(filter(None, (reason, f"no interval: {len(blocks)} blocks of {block} frames")))
+        return Figure(value, float("nan"), float("nan"), count, total, reason)
     sums = np.array([[*values[:, rows].sum(axis=1)] for rows in blocks])
     drawn = np.random.default_rng(seed).integers(len(blocks), size=(DRAWS, len(blocks)))
     tops, bottoms = sums[drawn].sum(axis=1).T
     low, high = _quantiles(tops[bottoms > 0] / bottoms[bottoms > 0])
-    return Figure(value, low, high, count, total, reason)
+    return Figure(value, low, high, count, total, "; ".join(filter(None, (reason, short))))
 
 
 def over_subjects(figures: list[Figure], *, seed: int = 0) -> Figure:

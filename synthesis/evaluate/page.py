@@ -20,7 +20,7 @@ from synthesis.evaluate.intervals import Figure
 from synthesis.evaluate.regions import WINDOW_HEIGHT, WINDOW_MARGIN
 from synthesis.evaluate.results import Evaluation, Row, SubjectResult
 from synthesis.evaluate.scores import REAL, ClipScores
-from synthesis.evaluate.table import BLOCKS, best_column
+from synthesis.evaluate.table import BLOCKS, best_columns
 from synthesis.stickfigure import draw
 from synthesis.windows import Windows, choose_shape, extents, follow, sample
 
@@ -99,8 +99,8 @@ def _tables(evaluation: Evaluation, figures: dict[str, dict[str, Figure]]) -> li
         shown = [column for column in evaluation.shown if column != REAL or any(row.floor for row in rows)]
         lines = []
         for row in rows:
-            best = best_column(row, figures, shown)
-            cells = [_cell(row, figures.get(column, {}).get(row.key), column == best) for column in shown]
+            best = best_columns(row, figures, shown)
+            cells = [_cell(row, figures.get(column, {}).get(row.key), column in best) for column in shown]
             lines.append({"region": row.region, "metric": row.label(evaluation.distance), "cells": cells})
         tables.append({"title": title, "columns": shown, "rows": lines})
     return tables

@@ -13,6 +13,7 @@ import numpy as np
 from dataset.errors import SynthesisError
 from dataset.files import atomic_path, write_json
 from dataset.provenance import VERSION
+from synthesis.consent import confirm
 from synthesis.evaluate.curves import Curve, curve_of
 from synthesis.evaluate.flicker import __doc__ as _flicker
 from synthesis.evaluate.held_out import ON_TRAINING_FRAMES, TRAINING_SHARE, HeldOut, by_hash, held_out
@@ -104,6 +105,7 @@ def evaluate(
         report: called as ``report(what, done, total)``.
 
     Raises:
+        ConsentError: the consent behind a model has run out or was revoked.
         SynthesisError: see `held_out`; or the columns do not make a table.
         ModelError: a model cannot be loaded.
     """
@@ -122,6 +124,8 @@ def evaluate(
             loaded = {
                 column: TargetModel.load(ref.folder, snapshot=ref.snapshot) for column, ref in models.items()
             }
+            for model in loaded.values():
+                confirm(model.consent)
             clips = held_out(
                 list(loaded.values()),
                 files,
@@ -129,7 +133,7 @@ def evaluate(
                 on_training_frames=on_training_frames,
                 report=report,
             )
-            notes += _notes(title, models, clips)
+            notes += _notes(title, loaded, clips)
             systems: dict[str, System] = {}
             for name in baselines:
                 systems[name] = NearestNeighbour(clips, folder / name, masked=BASELINES[name])
@@ -172,18 +176,16 @@ def _key(folder: Path) -> frozenset[str]:
     return frozenset(str(recording["sha256"]) for recording in read_facts(folder)["recordings"])
 
 
-def _notes(title: str, models: dict[str, ModelRef], clips: list[HeldOut]) -> list[str]:
+def _notes(title: str, models: dict[str, TargetModel], clips: list[HeldOut]) -> list[str]:
     notes = []
     if any(clip.trained_on for clip in clips):
         notes.append(
             f"{ON_TRAINING_FRAMES} (subject {title}: the last {100 * TRAINING_SHARE:.0f} % of each recording)"
         )
-    for ref in models.values():
-        consent = read_facts(ref.folder).get("consent") or {}
-        if consent.get("kind") == "research-only":
-            notes.append(
-                f"RESEARCH ONLY: no consent record stands behind the model of {title}; not for publication"
-            )
+    if any(model.consent.research_only for model in models.values()):
+        notes.append(
+            f"RESEARCH ONLY: no consent record stands behind a model of {title}; not to be published"
+        )
     return notes
 
 

@@ -28,16 +28,18 @@ def cell(row: Row, figure: Figure | None, *, best: bool = False) -> str:
     return text
 
 
-def best_column(row: Row, figures: dict[str, dict[str, Figure]], columns: list[str]) -> str | None:
-    """Which column is best in a row; the real video takes no part, and one column alone is not the best."""
+def best_columns(row: Row, figures: dict[str, dict[str, Figure]], columns: list[str]) -> set[str]:
+    """Which columns are best in a row, as printed; the real video takes no part, and nothing is best where all are."""
     known = {
         column: figures[column][row.key].value
         for column in columns
         if column != REAL and column in figures and not np.isnan(figures[column][row.key].value)
     }
-    if row.better == 0 or len(known) < 2:
-        return None
-    return max(known, key=lambda column: row.better * known[column])
+    if row.better == 0 or not known:
+        return set()
+    top = row.spell(max(known.values(), key=lambda value: row.better * value))
+    best = {column for column, value in known.items() if row.spell(value) == top}
+    return best if len(best) < len(known) else set()
 
 
 def markdown(evaluation: Evaluation, curves: list[Curve]) -> str:
@@ -78,8 +80,8 @@ def _tables(evaluation: Evaluation, figures: dict[str, dict[str, Figure]]) -> li
             "|---|---|" + "---|" * len(shown),
         ]
         for row in rows:
-            best = best_column(row, figures, shown)
-            cells = [cell(row, figures.get(column, {}).get(row.key), best=column == best) for column in shown]
+            best = best_columns(row, figures, shown)
+            cells = [cell(row, figures.get(column, {}).get(row.key), best=column in best) for column in shown]
             lines.append(f"| {row.region} | {row.label(evaluation.distance)} | {' | '.join(cells)} |")
         lines.append("")
     return lines
