@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.dataset.common import FILE
+from cli.dataset.show import show_collection
 from dataset.provenance import read_marks
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 @click.argument("video", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def info(video: Path, as_json: bool) -> None:
-    """Tell the facts of VIDEO: size, times, streams, hash, marks."""
+    """Tell the facts of VIDEO: size, times, streams, hash, marks; of a collection's folder, what is in it."""
+    if video.is_dir():
+        show_collection(video, as_json=as_json)
+        return
     from dataset.video import VideoInfo
 
     facts = VideoInfo.from_path(video)
