@@ -10,6 +10,7 @@ from cli.dataset.add_fakes import add_fakes
 from cli.dataset.add_model import add_model
 from cli.dataset.add_recording import add_recording
 from cli.dataset.add_subject import add_subject
+from cli.dataset.build import build
 from cli.dataset.consent import consent
 from cli.dataset.extract import extract
 from cli.dataset.guide import guide
@@ -19,6 +20,7 @@ from cli.dataset.mannequin import mannequin
 from cli.dataset.migrate import migrate
 from cli.dataset.poses import poses
 from cli.dataset.show import show
+from cli.dataset.validate import validate
 from dataset.provenance import VERSION
 
 
@@ -31,5 +33,5 @@ def main() -> None:
 _COLLECTION = (
     init, guide, add_subject, consent, add_recording, add_fakes, add_model, add_detector, extract, show, migrate,
 )  # fmt: skip
-for command in (info, poses, mannequin, *_COLLECTION):
+for command in (info, poses, mannequin, *_COLLECTION, build, validate):
     main.add_command(command)
