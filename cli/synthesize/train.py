@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from cli.app import use_threads
+from cli.app import STATUS_ERROR, use_threads
 from cli.synthesize.common import FILE, stages
 
 
@@ -24,12 +25,33 @@ from cli.synthesize.common import FILE, stages
     "--preset", "preset_name", default="compact", show_default=True, help="Where the settings start."
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps.  [default: the preset's]")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Train for so long instead of for steps."
+)
 @click.option("--height", type=click.IntRange(min=64), help="Pixels of the painted window, a multiple of 32.")
 @click.option(
     "--snapshot", type=click.IntRange(min=1), multiple=True, help="Also keep the generator of this step."
 )
 @click.option("--seed", type=int, help="Of weights, data order and noise.")
 @click.option("--precision", type=click.Choice(["bf16", "float32"]), help="Arithmetic of the networks.")
+@click.option("--batch", type=click.IntRange(min=1), help="Pairs of frames a step, over all processes.")
+@click.option(
+    "--accumulate", type=click.IntRange(min=1), help="Passes that a batch is cut into, to need less memory."
+)
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of each recording's end that is not trained on, but shown and scored on the training page.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute; auto is a GPU where there is one.",
+)
+@click.option("--compile/--no-compile", default=None, help="Compile the networks first.")
+@click.option("--channels-last/--no-channels-last", default=None, help="Keep pictures pixel by pixel.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
 def train(
     recordings: tuple[Path, ...],
@@ -43,46 +65,81 @@ def train(
     snapshot: tuple[int, ...],
     seed: int | None,
     precision: str | None,
+    minutes: float | None,
+    batch: int | None,
+    accumulate: int | None,
+    holdout: float | None,
+    device: str,
+    compile: bool | None,
+    channels_last: bool | None,
     threads: int | None,
 ) -> None:
-    """Train a generator of the person in RECORDINGS (one person, a camera that stands still)."""
+    """Train a generator of the person in RECORDINGS (one person, a camera that stands still).
+
+    An unfinished run in --out goes on where its last checkpoint was; how it does can be seen in OUT/training.html.
+    Several processes: torchrun --nproc-per-node 2 -m cli.synthesize train …
+    """
     from dataclasses import replace
 
+    from dataset.errors import PeerError
     from synthesis.config import preset
     from synthesis.consent import subject_named
+    from synthesis.distributed import leads
     from synthesis.train import train as run
 
+    if steps is not None and minutes is not None:
+        raise click.UsageError("a run is limited by --steps or by --minutes, not by both")
     use_threads(threads)
     config = preset(preset_name)
-    schedule = config.schedule
-    schedule = replace(
-        schedule,
-        steps=schedule.steps if steps is None else steps,
-        seed=schedule.seed if seed is None else seed,
-        precision=precision or schedule.precision,
-        snapshots=tuple(sorted(set(snapshot))) or schedule.snapshots,
+    config = replace(
+        config,
+        schedule=replace(
+            config.schedule,
+            **_given(
+                steps=steps,
+                minutes=minutes,
+                seed=seed,
+                precision=precision,
+                snapshots=tuple(sorted(set(snapshot))) or None,
+                batch=batch,
+                accumulate=accumulate,
+                compile=compile,
+                channels_last=channels_last,
+            ),
+        ),
+        data=replace(config.data, **_given(height=height, holdout=holdout)),
     )
-    config = replace(config, schedule=schedule)
-    if height is not None:
-        config = replace(config, data=replace(config.data, height=height))
     with stages() as report:
 
         def step(done: int, total: int, note: str) -> None:
             report("training", done, total, note)
 
-        model = run(
-            list(recordings),
-            out,
-            config,
-            subject=subject or subject_named(list(recordings), consent) or out.resolve().name,
-            consent=consent,
-            research_only=research_only,
-            report=report,
-            progress=step,
-        )
+        try:
+            model = run(
+                list(recordings),
+                out,
+                config,
+                subject=subject or subject_named(list(recordings), consent) or out.resolve().name,
+                consent=consent,
+                research_only=research_only,
+                device=device,
+                report=report,
+                progress=step,
+            )
+        except PeerError as error:
+            if error.told:  # one line is enough, and the process that failed has said it
+                raise click.exceptions.Exit(STATUS_ERROR) from error
+            raise
+    if not leads():
+        return
     click.echo(
         f"{out}: generator of {model.subject}, {model.steps} steps, window {model.shape[0]}x{model.shape[1]}"
     )
     if model.consent.research_only:
         click.echo("  for research only: whatever it makes says so and cannot be published")
     click.echo(f"next: synthesize transfer {out} --source VIDEO --out VIDEO")
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given; the others stay the preset's."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,55 +1,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file
 from small_runs import small_config
 
 from dataset.errors import ModelError, SynthesisError
 from dataset.mannequin import Performer, film
-from synthesis.checkpoint import Position, put_tensors, read_checkpoint, save_checkpoint
 from synthesis.model import TargetModel
 from synthesis.train import train
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def run(recording: Path, out: Path, steps: int, *, kill_after: int | None = None) -> int:
-    """Train in a process of its own, killed without warning once it has told step `kill_after`."""
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests" / "small_runs.py"), str(recording), str(out), str(steps)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if kill_after is not None and int(line) >= kill_after:
-            process.send_signal(signal.SIGKILL)
-            break
-    process.stdout.close()
-    return process.wait()
-
-
-def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(recording, tmp_path):
-    assert run(recording, tmp_path / "whole", 12) == 0
-    assert run(recording, tmp_path / "killed", 12, kill_after=3) == -signal.SIGKILL
-    assert not (tmp_path / "killed" / "model.json").exists()
-    assert run(recording, tmp_path / "killed", 12, kill_after=8) == -signal.SIGKILL
-    assert run(recording, tmp_path / "killed", 12) == 0
-    whole, killed = (load_file(tmp_path / name / "generator.safetensors") for name in ("whole", "killed"))
-    assert whole.keys() == killed.keys()
-    assert all(torch.equal(whole[key], killed[key]) for key in whole)
-    assert not (tmp_path / "killed" / "checkpoint.safetensors").exists()
 
 
 def test_training_learns_the_recording(recording, tmp_path):
@@ -87,33 +48,6 @@ def test_another_run_in_the_same_folder_is_refused(recording, model_folder, tmp_
             small_config(steps=change.get("steps", 6), snapshots=(3,)),
             subject=change.get("subject", "dancer"),
         )
-
-
-def test_a_damaged_checkpoint_is_refused_and_kept(recording, tmp_path):
-    out = tmp_path / "model"
-    assert run(recording, out, 12, kill_after=3) == -signal.SIGKILL
-    checkpoint = out / "checkpoint.safetensors"
-    whole = checkpoint.read_bytes()
-    checkpoint.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ModelError, match="damaged"):
-        train([recording], out, small_config(steps=12), subject="dancer")
-    assert checkpoint.stat().st_size == len(whole) // 2
-
-
-class Plain:
-    """A stage with one network, for checkpoints."""
-
-    name, steps, shown = "plain", 3, ""
-
-    def __init__(self, width: int) -> None:
-        self.networks = {"net": torch.nn.Linear(2, width)}
-        self.optimisers = {"adam": torch.optim.Adam(self.networks["net"].parameters())}
-
-
-def test_a_checkpoint_of_another_network_is_refused(tmp_path):
-    save_checkpoint(tmp_path / "c.safetensors", Plain(3), Position("plain"), {})
-    with pytest.raises(ModelError, match="another network"):
-        put_tensors(read_checkpoint(tmp_path / "c.safetensors").tensors, Plain(4))
 
 
 def test_a_recording_of_nobody_is_refused(tmp_path):
