@@ -62,7 +62,8 @@ class PerceptualLoss(nn.Module):
             raise ModelError(f"no perceptual backbone {backbone!r}; there are: {', '.join(BACKBONES)}")
         self.backbone = backbone
         if backbone == SQUEEZENET:
-            self.features, self.taps = _squeezenet(Path(weights) if weights else _WEIGHTS), _TAPS
+            self.features = _squeezenet(Path(weights) if weights else _WEIGHTS)
+            self.taps: tuple[int, ...] = _TAPS
         else:
             self.features, self.taps = vgg_layers(backbone)
             _load(self.features, backbone, _vgg_state(backbone, weights), weights or "timm's hub")

@@ -9,6 +9,7 @@ and the face GAN paints the detail that the recording has there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -20,6 +21,9 @@ from dataset.pose.keypoints import SEEN, B, PoseSequence
 from synthesis.config import FaceConfig
 from synthesis.paper.networks import GlobalGenerator
 from synthesis.stickfigure import draw
+
+if TYPE_CHECKING:
+    from synthesis.model import TargetModel
 
 Image = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
@@ -196,6 +200,13 @@ class FaceCorrector:
             found = paint_residual(self.network, label, made)
         result: Picture = (found[0].permute(1, 2, 0) * 127.5).cpu().numpy()
         return result
+
+
+def face_corrector(model: TargetModel) -> FaceCorrector | None:
+    """What corrects the faces of a model, if it was trained to."""
+    if model.face_generator is None:
+        return None
+    return FaceCorrector(model.face_generator, model.config.face, model.config.data.face)
 
 
 def paint_residual(network: GlobalGenerator, label: Tensor, made: Tensor) -> Tensor:

@@ -10,17 +10,16 @@ from synthesis.paper.networks import GlobalGenerator, LocalEnhancer, face_genera
 from synthesis.paper.precision import prepare_network, to_network
 
 
-def paint(generator: nn.Module, label: Tensor, previous: Tensor | None) -> Tensor:
+def paint(generator: GlobalGenerator | LocalEnhancer, label: Tensor, previous: Tensor | None) -> Tensor:
     """One frame (B, 3, H, W) in [-1, 1], float32.
 
     Args:
-        generator: a `GlobalGenerator` or `LocalEnhancer`.
+        generator: of the global or the local stage.
         label: (B, 3, H, W) in [0, 1].
         previous: the frame before; grey, the middle of the range, where there is none. Not looked at by a generator
             that works frame by frame.
     """
-    enter = generator.enter
-    if enter.in_channels == 3:
+    if generator.enter.in_channels == 3:
         x = label
     else:
         x = torch.cat([label, torch.zeros_like(label) if previous is None else previous], 1)

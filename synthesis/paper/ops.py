@@ -116,7 +116,7 @@ class UpConv(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, in, H, W) → (B, out, 2H, 2W)."""
-        return F.conv_transpose2d(x, self.weight, None, self.stride, self.padding, self.output_padding)
+        return F.conv_transpose2d(x, self.weight, None, 2, 1, 1)
 
 
 def norm_relu(x: Tensor, *, relu: bool = True) -> Tensor:

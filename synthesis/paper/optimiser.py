@@ -127,5 +127,6 @@ def split_halves(whole: Tensor, high: Tensor, low: Tensor, space: Tensor) -> Non
 def _flat(tensor: Tensor, like: Tensor | None = None) -> Tensor:
     """The numbers in the order in which `like` has them in memory; a view, unless `tensor` lies in another order."""
     like = tensor if like is None else like
-    order = sorted(range(like.dim()), key=lambda axis: (-like.stride(axis), axis))
+    strides = like.stride()
+    order = sorted(range(like.dim()), key=lambda axis: (-strides[axis], axis))
     return tensor.detach().permute(order).reshape(-1)

@@ -14,7 +14,7 @@ from dataset.errors import ModelError
 from dataset.pose.keypoints import PoseSequence
 from synthesis.pairs import image_tensor, tensor_image
 from synthesis.paper.data import Letterbox
-from synthesis.paper.face import FaceCorrector, blend, face_boxes
+from synthesis.paper.face import blend, face_boxes, face_corrector
 from synthesis.paper.generators import paint, picture_size
 from synthesis.paper.networks import GlobalGenerator, LocalEnhancer
 
@@ -62,13 +62,6 @@ def frames(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[Im
             made = image_tensor(blend(picture, residual, to_crop @ to_frame))
         previous = made
         yield image
-
-
-def face_corrector(model: TargetModel) -> FaceCorrector | None:
-    """What corrects the faces of a model, if it was trained to."""
-    if model.face_generator is None:
-        return None
-    return FaceCorrector(model.face_generator, model.config.face, model.config.data.face)
 
 
 def _inverse(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

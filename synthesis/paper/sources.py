@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,16 +10,17 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from synthesis.networks.generator import GeneratorInput
-from synthesis.pairs import cut_pair, damage, image_tensor, tensor_image
+from synthesis.pairs import tensor_image
 from synthesis.paper.data import PaperPairs
-from synthesis.windows import paste, sample
+from synthesis.recording import Prepared
 
 if TYPE_CHECKING:
-    from synthesis.compact import CompactStage
+    from synthesis.model import TargetModel
     from synthesis.paper.stages import GeneratorStage
 
 Image = npt.NDArray[np.uint8]
+
+_BEFORE = 2  # frames that are painted before the one that is asked for
 
 
 class PaperSource:
@@ -37,38 +39,26 @@ class PaperSource:
         return self.pairs.boxes[which].undo(np.rint(tensor_image(made)).astype(np.uint8))
 
 
-class CompactSource:
-    """The averaged generator of the preset `compact`, over the plate at full size.
+class ModelSource:
+    """A generator as a transfer will use it: a few frames rolled out, each from the one before.
 
-    The frame before is the real one, damaged as in training: the face GAN learns at every strength of error.
+    Args:
+        generator: its network.
+        recordings: what the frames are of.
+        build: makes a model of the generator; called when the first frame is asked for, when the generator is trained.
     """
 
-    def __init__(self, stage: CompactStage) -> None:
-        self.stage = stage
-        self.generator: nn.Module = stage.average
+    def __init__(
+        self, generator: nn.Module, recordings: list[Prepared], build: Callable[[], TargetModel]
+    ) -> None:
+        self.generator, self.recordings, self._build = generator, recordings, build
+        self._model: TargetModel | None = None
 
-    @torch.no_grad()
     def paint(self, which: int, row: int) -> Image:
         """See `synthesis.paper.face_stage.Source`."""
-        stage = self.stage
-        recording, schedule, device = stage.recordings[which], stage.config.schedule, stage.world.device
-        window = recording.windows.one(row)
-        matrix = window.matrix(0, recording.scale)
-        pair = cut_pair(recording, stage.plates[which], stage.config.data, row, window)
-        previous = pair.plate
-        if schedule.temporal:
-            rng = np.random.default_rng([schedule.seed, which, row])
-            before = image_tensor(sample(np.asarray(recording.frames[row - 1]), matrix, window.shape))
-            previous = damage(before, rng)
-        with torch.autocast(device.type, torch.bfloat16, enabled=schedule.precision == "bf16"):
-            painting = stage.average(
-                GeneratorInput(
-                    pair.labels[1].to(device),
-                    previous.to(device),
-                    pair.plate.to(device),
-                    stage.reference,
-                    stage.reference_label,
-                )
-            )
-        person, alpha = tensor_image(painting.person), painting.alpha[0, 0].float().cpu().numpy()
-        return paste(recording.plate, person, alpha, window.matrix(0))
+        from synthesis.transfer import generate
+
+        self._model = self._model or self._build()
+        recording = self.recordings[which]
+        *_, image = generate(self._model, recording.poses[max(row - _BEFORE, 0) : row + 1], recording.plate)
+        return image

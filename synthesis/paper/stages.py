@@ -155,7 +155,7 @@ class GeneratorStage:
         self.pairs = PaperPairs(prepared, config, size, salt=2 if isinstance(generator, LocalEnhancer) else 1)
         # With one process and one pass a gradient is final as soon as it is known, and need not be kept.
         self.at_once = isinstance(self.adam_g, SplitAdam) and world.size == config.schedule.accumulate == 1
-        if self.at_once:
+        if isinstance(self.adam_g, SplitAdam) and self.at_once:
             self.adam_g.step_in_backward()
         from synthesis.compact import fixed_rows
 
