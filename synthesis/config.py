@@ -17,6 +17,9 @@ class DataConfig:
     margin: float = 0.12  # space left round the person in the window, as a share of the person's size
     jitter: float = 0.05  # random shift and scale of the window in training, as a share of its height
     holdout: float = 0.0  # share of frames at each recording's end that is never trained on
+    gallery: int = 160  # frames of the target that a model keeps, to be bent to the poses asked for
+    detail: int = 768  # pixels of height at which these are kept, if the recording has as many
+    apart: float = 0.6  # seconds by which a frame that is bent and the frame that is painted are at least apart
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class NetworkConfig:
 
     width: int = 48  # generator channels at half resolution
     thin: int = 16  # generator channels at full resolution
+    reach: float = 8.0  # pixels by which the generator may correct where a frame of the target is looked at
+    copy: bool = True  # mix the bent frames of the target; False paints the person from nothing
+    base: str = ""  # where the weights start: "" at random, "people" at what was learnt on other people
     ndf: int = 32  # discriminator channels after its first convolution
     n_layers: int = 3  # stride-2 convolutions of the discriminator; 3 is the 70×70 PatchGAN
     scales: int = 2  # discriminators, each at half the resolution of the one before
@@ -38,6 +44,7 @@ class LossConfig:
     lambda_fm: float = 10.0  # feature matching on the discriminator's activations
     lambda_p: float = 5.0  # perceptual loss on both frames
     lambda_l1: float = 10.0  # plain pixel difference; not in the paper, it steadies short runs
+    lambda_core: float = 0.5  # binary cross-entropy of alpha where there is certainly body; not in the paper
     perceptual: str = "squeezenet1_1"  # backbone of the perceptual loss; the paper's is "vgg19"
     perceptual_weights: str = ""  # file of the backbone's weights; empty: those of the package or of timm's hub
 

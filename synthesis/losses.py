@@ -45,3 +45,14 @@ def person_l1(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
     """
     each = ((made - real).abs() * weight).sum((1, 2, 3)) / (weight.sum((1, 2, 3)) * made.shape[1])
     return each.mean()
+
+
+def core_alpha(alpha: Tensor, core: Tensor) -> Tensor:
+    """Binary cross-entropy of the person's mask where there is certainly body; each picture counts alike.
+
+    Args:
+        alpha: (B, 1, H, W) in [0, 1].
+        core: (B, 1, H, W), how much each pixel counts.
+    """
+    each = -(alpha.clamp_min(1e-3).log() * core).sum((1, 2, 3)) / core.sum((1, 2, 3)).clamp_min(1.0)
+    return each.mean()

@@ -4,7 +4,8 @@ MODEL/
   model.json               config, recordings, window size, hashes, the tool's version
   generator.safetensors    averaged weights of the generator
   face.safetensors         weights of the face generator, if one was trained
-  plate.png reference.png reference_label.png
+  plate.png                the background
+  gallery.npz              frames of the target to be bent to new poses (preset compact)
   poses.npz                the target's own poses, for normalisation
   snapshots/N.safetensors  weaker generators from earlier in the run
   checkpoint.safetensors   where an unfinished run goes on
@@ -29,6 +30,7 @@ from dataset.errors import ModelError
 from dataset.files import atomic_path, sha256_file, write_json
 from dataset.pose.keypoints import PoseSequence
 from dataset.provenance import VERSION
+from synthesis.appearance import Gallery
 from synthesis.config import SynthesisConfig
 from synthesis.consent import RESEARCH_ONLY, Basis
 from synthesis.networks.generator import CompactGenerator
@@ -38,7 +40,8 @@ from synthesis.paper.networks import GlobalGenerator
 
 Image = npt.NDArray[np.uint8]
 Network = TypeVar("Network", bound=nn.Module)
-MODEL_SCHEMA = 1
+MODEL_SCHEMA = 2
+GALLERY = "gallery.npz"
 _HINT = "train one with: synthesize train RECORDING --out MODEL"
 
 
@@ -53,11 +56,11 @@ class TargetModel:
         shape: width and height of the window.
         frame_scale: factor from the target's full frames to those that the windows are sampled from.
         plate: (H, W, 3) uint8.
-        reference, reference_label: (h, w, 3) uint8 of size `shape`.
         poses: the target's training poses in full-frame pixels.
         steps: training steps behind the weights.
         sha256: hash of the weights in use, empty before they are saved.
         consent: on what ground it was trained.
+        gallery: frames of the target that the generator bends to poses; None in a model of the preset paper.
         face_generator: corrects the faces of painted frames (paper §4.3), if it was trained to.
     """
 
@@ -67,14 +70,13 @@ class TargetModel:
     shape: tuple[int, int]
     frame_scale: float
     plate: Image
-    reference: Image
-    reference_label: Image
     poses: PoseSequence
     generator: nn.Module
     steps: int
     sha256: str = ""
     consent: Basis = field(default_factory=lambda: Basis(RESEARCH_ONLY, ""))
     face_generator: GlobalGenerator | None = None
+    gallery: Gallery | None = None
 
     @property
     def name(self) -> str:
@@ -85,8 +87,8 @@ class TargetModel:
         """Write all but the weights, then the weights, then ``model.json``, each atomically."""
         root = Path(folder)
         root.mkdir(parents=True, exist_ok=True)
-        for name in ("plate", "reference", "reference_label"):
-            write_image(root / f"{name}.png", getattr(self, name))
+        write_image(root / "plate.png", self.plate)
+        gallery_sha256 = self.gallery.save(root / GALLERY) if self.gallery else ""
         self.poses.save(root / "poses.npz")
         self.sha256 = save_weights(root / "generator.safetensors", self.generator.state_dict())
         face = self.face_generator
@@ -101,6 +103,7 @@ class TargetModel:
             "steps": self.steps,
             "weights_sha256": self.sha256,
             "face_sha256": face_sha256,
+            "gallery_sha256": gallery_sha256,
             "consent": self.consent.to_dict(root),
             "config": self.config.to_dict(),
         }
@@ -141,11 +144,10 @@ class TargetModel:
             shape=(facts["shape"][0], facts["shape"][1]),
             frame_scale=facts["frame_scale"],
             plate=read_image(root / "plate.png"),
-            reference=read_image(root / "reference.png"),
-            reference_label=read_image(root / "reference_label.png"),
             poses=PoseSequence.load(root / "poses.npz"),
             generator=generator,
             face_generator=face,
+            gallery=_load_gallery(root, facts),
             steps=facts["steps"] if snapshot is None else snapshot,
             sha256=digest,
             consent=Basis.from_dict(facts.get("consent"), root, facts["subject"]),
@@ -155,7 +157,18 @@ class TargetModel:
 def _empty_generator(config: SynthesisConfig, names: set[str]) -> nn.Module:
     if config.preset.startswith("paper"):
         return empty_paper_generator(config, names)
-    return CompactGenerator(config.network.width, config.network.thin)
+    network = config.network
+    return CompactGenerator(network.width, network.thin, network.reach, network.copy)
+
+
+def _load_gallery(root: Path, facts: dict[str, Any]) -> Gallery | None:
+    expected = facts.get("gallery_sha256")
+    if not expected:
+        return None
+    path = root / GALLERY
+    if not path.is_file() or sha256_file(path) != expected:
+        raise ModelError("the gallery is not the one that model.json names", path=path, hint=_HINT)
+    return Gallery.load(path)
 
 
 def _with_weights(path: Path, build: Callable[[set[str]], Network]) -> Network:

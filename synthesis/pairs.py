@@ -11,12 +11,18 @@ import torch
 from torch import Tensor
 
 from dataset.pose.keypoints import PoseSequence
+from synthesis.appearance import Gallery, Looks, look_at
+from synthesis.appearance.gallery import window_parts
+from synthesis.appearance.looks import join_looks
+from synthesis.appearance.skinning import Parts
 from synthesis.config import DataConfig, ScheduleConfig
 from synthesis.recording import Prepared, person_mask
 from synthesis.stickfigure import draw
 from synthesis.windows import Windows, sample
 
 Image = npt.NDArray[np.uint8]
+
+_NEAR_ONES = 6  # training draws from so many of the nearest frames
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class FramePairBatch:
         plate: the background in the same window.
         previous: the real frame at t − 2, damaged, or the plate: what frame t − 1 is painted from.
         weight: (B, 1, H, W), 1 on the background and more on the person.
+        looks: what the generator is shown of the target's looks at t − 1 and t.
     """
 
     labels: tuple[Tensor, Tensor]
@@ -36,26 +43,44 @@ class FramePairBatch:
     plate: Tensor
     previous: Tensor
     weight: Tensor
+    looks: tuple[Looks, Looks]
 
 
-def draw_pair(
-    recordings: list[Prepared], plates: list[Image], data: DataConfig, schedule: ScheduleConfig, number: int
-) -> FramePairBatch:
+@dataclass(frozen=True)
+class Material:
+    """What training samples are cut from: recordings of one person.
+
+    Attributes:
+        recordings: with windows of one shape and at least one usable frame among them.
+        plates: `Prepared.small_plate` of each.
+        gallery: frames of all of them.
+    """
+
+    recordings: list[Prepared]
+    plates: list[Image]
+    gallery: Gallery
+
+
+def draw_pair(material: Material, data: DataConfig, schedule: ScheduleConfig, number: int) -> FramePairBatch:
     """Training sample `number`, one pair: a pure function of the seed and the number, so that a run can resume.
 
     Args:
-        recordings: at least one with usable frames.
-        plates: `Prepared.small_plate` of each.
+        material: what to cut from.
         data, schedule: how to cut and damage.
         number: from 0.
     """
     rng = np.random.default_rng([schedule.seed, number])
-    counts = np.array([len(recording.usable) for recording in recordings])
-    choice = int(rng.choice(len(recordings), p=counts / counts.sum()))
-    recording, plate = recordings[choice], plates[choice]
+    counts = np.array([len(recording.usable) for recording in material.recordings])
+    which = int(rng.choice(len(counts), p=counts / counts.sum()))
+    recording = material.recordings[which]
     row = int(rng.choice(recording.usable))
     window = recording.windows.jittered(row, rng, data.jitter)
-    pair = cut_pair(recording, plate, data, row, window)
+    parts = window_parts(recording.poses, row, window)
+    least = data.apart * float(rng.uniform(0.5, 1.5))
+    chosen = _near_ones(
+        material.gallery, parts, recording.sha256, float(recording.poses.times[row]), least, rng
+    )
+    pair = cut_pair(material, which, data, row, window, chosen)
     if rng.random() < schedule.forget or not schedule.temporal:
         return pair
     before = image_tensor(
@@ -64,18 +89,30 @@ def draw_pair(
     return replace(pair, previous=damage(before, rng))
 
 
+def nearest(material: Material, which: int, row: int, least: float) -> list[int]:
+    """The frames of the gallery that suit frame `row` of recording number `which` best, one for each region."""
+    recording = material.recordings[which]
+    parts = window_parts(recording.poses, row, recording.windows.one(row))
+    time = float(recording.poses.times[row])
+    distances = material.gallery.distances(parts)
+    distances[:, ~material.gallery.apart(recording.sha256, time, least)] = np.inf
+    return [int(index) for index in distances.argmin(1)]
+
+
 def cut_pair(
-    recording: Prepared, plate: Image, data: DataConfig, row: int, window: Windows
+    material: Material, which: int, data: DataConfig, row: int, window: Windows, chosen: list[int]
 ) -> FramePairBatch:
     """Frames `row` − 1 and `row` in one window, the first to be painted from the plate.
 
     Args:
-        recording: where from.
-        plate: its `Prepared.small_plate`.
+        material: where from.
+        which: number of the recording.
         data: how the stick figure shows the face.
         row: index of the second frame.
         window: one window.
+        chosen: frames of the gallery, one for each region; both frames are shown the same.
     """
+    recording, plate = material.recordings[which], material.plates[which]
     matrix = window.matrix(0, recording.scale)
 
     def cut(image: Image) -> Tensor:
@@ -94,7 +131,28 @@ def cut_pair(
         plate=background,
         previous=background,
         weight=torch.from_numpy(1 + 4 * soft)[None, None],
+        looks=(
+            look_at(material.gallery, chosen, one_pose(poses[0])),
+            look_at(material.gallery, chosen, one_pose(poses[1])),
+        ),
     )
+
+
+def one_pose(poses: PoseSequence) -> Parts:
+    """The first row of a sequence."""
+    return {name: points[0] for name, points in poses.parts().items()}
+
+
+def _near_ones(
+    gallery: Gallery, parts: Parts, recording: str, time: float, least: float, rng: np.random.Generator
+) -> list[int]:
+    """One of the nearest frames for each region, not always the nearest: a transfer finds no better ones either."""
+    allowed = np.flatnonzero(gallery.apart(recording, time, least))
+    chosen = []
+    for distances in gallery.distances(parts)[:, allowed]:
+        order = np.argsort(distances, kind="stable")[:_NEAR_ONES]
+        chosen.append(int(allowed[order[min(int(rng.exponential(1.5)), len(order) - 1)]]))
+    return chosen
 
 
 def join_pairs(pairs: list[FramePairBatch], device: torch.device) -> FramePairBatch:
@@ -109,6 +167,10 @@ def join_pairs(pairs: list[FramePairBatch], device: torch.device) -> FramePairBa
         plate=join([p.plate for p in pairs]),
         previous=join([p.previous for p in pairs]),
         weight=join([p.weight for p in pairs]),
+        looks=(
+            join_looks([p.looks[0] for p in pairs]).to(device),
+            join_looks([p.looks[1] for p in pairs]).to(device),
+        ),
     )
 
 
@@ -139,21 +201,3 @@ def label_tensor(poses: PoseSequence, shape: tuple[int, int], face: str) -> Tens
     """The one pose in `poses`, in window pixels, drawn → (1, 3, H, W) float in [0, 1]."""
     label = draw(poses, 0, shape, face=face)
     return torch.from_numpy(np.ascontiguousarray(label)).permute(2, 0, 1)[None].float() / 255
-
-
-def best_reference(recording: Prepared) -> int:
-    """Index of the frame that shows most of the person: the highest mean confidence of body, face and hands."""
-    poses = recording.poses
-    seen = (
-        poses.body[:, :, 2].mean(1)
-        + poses.face[:, :, 2].mean(1)
-        + 0.5 * (poses.left_hand[:, :, 2].mean(1) + poses.right_hand[:, :, 2].mean(1))
-    )
-    return int(recording.usable[np.argmax(seen[recording.usable])])
-
-
-def cut_reference(recording: Prepared, row: int, face: str) -> tuple[Image, Image]:
-    """Picture and stick figure of one frame in its own window, both (H, W, 3) uint8."""
-    one = recording.windows.one(row)
-    picture = sample(np.asarray(recording.frames[row]), one.matrix(0, recording.scale), one.shape)
-    return picture, draw(one.label_poses(recording.poses, row), 0, one.shape, face=face)

@@ -15,6 +15,8 @@ import torch
 
 from dataset.errors import SynthesisError
 from dataset.files import sha256_file
+from synthesis.appearance import Gallery
+from synthesis.appearance.gallery import gather
 from synthesis.checkpoint import (
     Position,
     Stored,
@@ -27,10 +29,9 @@ from synthesis.checkpoint import (
     writing,
 )
 from synthesis.config import SynthesisConfig
-from synthesis.consent import Basis, settle
+from synthesis.consent import RESEARCH_ONLY, Basis, settle
 from synthesis.distributed import in_turns, join, share_tensors, tell
 from synthesis.model import TargetModel, read_facts
-from synthesis.pairs import best_reference, cut_reference
 from synthesis.paper.face_stage import FaceStage
 from synthesis.recording import Prepared, Report, prepare
 from synthesis.runner import Books, Runner
@@ -62,9 +63,15 @@ def build_stages(
     compact = CompactStage(config, prepared, world)
     if not config.face.enabled:
         return [compact]
-    from synthesis.paper.sources import CompactSource
+    from synthesis.paper.sources import ModelSource
 
-    return [compact, FaceStage(config, prepared, world, CompactSource(compact), compact.perceptual)]
+    unnamed = {"subject": "", "recordings": []}
+    source = ModelSource(
+        compact.snapshot(),
+        prepared,
+        lambda: _model(prepared, config, unnamed, Basis(RESEARCH_ONLY, ""), compact, 0),
+    )
+    return [compact, FaceStage(config, prepared, world, source, compact.perceptual)]
 
 
 def train(
@@ -216,9 +223,8 @@ def _model(
     last: Stage,
     steps: int,
 ) -> TargetModel:
-    # The longest recording gives the stage: its plate, its ground, its reference.
+    # The longest recording gives the stage: its plate and its ground.
     main = max(prepared, key=lambda recording: len(recording.usable))
-    picture, label = cut_reference(main, best_reference(main), config.data.face)
     return TargetModel(
         config=config,
         subject=identity["subject"],
@@ -226,14 +232,19 @@ def _model(
         shape=main.windows.shape,
         frame_scale=main.scale,
         plate=main.plate,
-        reference=picture,
-        reference_label=label,
+        gallery=_gallery(prepared, config),
         poses=main.poses,
         generator=last.snapshot().cpu(),
         face_generator=last.face_generator.cpu() if isinstance(last, FaceStage) else None,
         steps=steps,
         consent=basis,
     )
+
+
+def _gallery(prepared: list[Prepared], config: SynthesisConfig) -> Gallery | None:
+    if config.preset.startswith("paper"):
+        return None
+    return gather(prepared, config.data.gallery, config.data.detail)
 
 
 def _identity(recordings: list[Path], config: SynthesisConfig, subject: str) -> dict[str, object]:

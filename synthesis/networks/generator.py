@@ -1,8 +1,9 @@
 """The compact generator: paints the person over the background plate, window by window.
 
 It keeps the paper's inputs – the label and the previous output (§3.2) – and adds what a few minutes of training on a
-CPU need: the background plate, a reference frame with its stick figure, and skip connections
-(Ronneberger et al., *U-Net*, MICCAI 2015).
+CPU need: the background plate, skip connections (Ronneberger et al., *U-Net*, MICCAI 2015), and real frames of the
+target bent to the pose, which it corrects, mixes and touches up instead of painting everything from nothing (bending
+features by the pose: Siarohin et al., *Deformable GANs*, CVPR 2018).
 """
 
 from __future__ import annotations
@@ -13,6 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from synthesis.appearance.looks import Looks
+from synthesis.appearance.skinning import REGIONS
+
+_K = len(REGIONS)
+#: How strongly a picture is preferred in the region it was found for, before anything is learnt.
+_PREFERRED = 4.0
+#: The first picture, found for the whole body, is preferred where no region is.
+_WHOLE = 1.0
+#: Where body is known to be, alpha starts at sigmoid(3), elsewhere at sigmoid(-3).
+_SURE = 3.0
+
 
 @dataclass(frozen=True)
 class GeneratorInput:
@@ -22,60 +34,59 @@ class GeneratorInput:
         label: stick figure in [0, 1].
         previous: the previous output in [-1, 1], resampled to this frame's window.
         plate: the background without the person in [-1, 1].
-        reference: a real frame of the target in [-1, 1].
-        reference_label: the stick figure of the reference in [0, 1].
+        looks: real frames of the target and how they are bent to the pose.
     """
 
     label: Tensor
     previous: Tensor
     plate: Tensor
-    reference: Tensor
-    reference_label: Tensor
-
-    def stacked(self) -> Tensor:
-        """(B, 15, H, W), labels brought to [-1, 1] as well."""
-        return torch.cat(
-            [
-                self.label * 2 - 1,
-                self.previous,
-                self.plate,
-                self.reference,
-                self.reference_label * 2 - 1,
-            ],
-            dim=1,
-        )
+    looks: Looks
 
 
 @dataclass(frozen=True)
 class Painting:
-    """What the generator paints: the frame, and the person and mask that it is made of.
+    """What the generator paints: the frame, and what it is made of.
 
     Attributes:
         frame: (B, 3, H, W) in [-1, 1], person and plate blended.
         person: (B, 3, H, W) in [-1, 1].
         alpha: (B, 1, H, W) in [0, 1], 1 where the person is.
+        flow: (B, K, 2, H, W), where each picture of the target was looked at, in its pixels.
+        gate: (B, K, H, W), how much each picture counts; they add up to 1.
+        touch: (B, 3, H, W), what was added to the mixed pictures.
     """
 
     frame: Tensor
     person: Tensor
     alpha: Tensor
+    flow: Tensor
+    gate: Tensor
+    touch: Tensor
 
 
 class CompactGenerator(nn.Module):
     """U-Net over half-resolution features with a thin full-resolution end.
 
     Most of the work happens at half resolution and below. The last up-sampling is bilinear and followed by
-    convolutions that see the inputs at full resolution again: a pixel-shuffle there leaves a grid.
+    convolutions that see the inputs at full resolution again: a pixel-shuffle there leaves a grid. The person is
+
+        Σ gate · picture(flow + correction) + touch,
+
+    of which correction, gates, touch and alpha are learnt; all start such that the bent pictures alone are shown.
 
     Args:
         width: channels at half resolution; 2, 4 and 5 times as many further down.
         thin: channels at full resolution.
+        reach: pixels by which the flow can be corrected.
+        copy: False paints the person from nothing: the pictures are inputs, but nothing is taken over from them.
     """
 
-    def __init__(self, width: int = 48, thin: int = 16) -> None:
+    def __init__(self, width: int = 48, thin: int = 16, reach: float = 8.0, copy: bool = True) -> None:
         super().__init__()
+        self.reach, self.copy = reach, copy
         w1, w2, w3, w4 = width, width * 2, width * 4, width * 5
-        self.enter = nn.Conv2d(15 * 4, w1, 3, padding=1)
+        inputs = 9 + 5 * _K
+        self.enter = nn.Conv2d(inputs * 4, w1, 3, padding=1)
         self.down1 = Block(w1, w1)
         self.down2 = Block(w1, w2, stride=2)
         self.down3 = Block(w2, w3, stride=2)
@@ -85,14 +96,22 @@ class CompactGenerator(nn.Module):
         self.up3 = Block(w4 + w3, w3)
         self.up2 = Block(w3 + w2, w2)
         self.up1 = Block(w2 + w1, w1)
-        self.thin_in = nn.Conv2d(15, thin, 3, padding=1)
+        self.bend = nn.Conv2d(w1, 2 * _K, 3, padding=1)
+        self.thin_in = nn.Conv2d(inputs, thin, 3, padding=1)
         self.thin_mix = nn.Conv2d(w1 + thin, thin, 3, padding=1)
-        self.leave = nn.Conv2d(thin, 4, 3, padding=1)
+        self.leave = nn.Conv2d(thin, 3 + 1 + _K, 3, padding=1)
+        for last in (self.bend, self.leave) if copy else (self.bend,):
+            nn.init.zeros_(last.weight)
+            assert last.bias is not None
+            nn.init.zeros_(last.bias)
 
     def forward(self, inputs: GeneratorInput) -> Painting:
         """One frame per item of the batch."""
-        x = inputs.stacked()
-        d1 = self.down1(self.enter(F.pixel_unshuffle(x, 2)))
+        looks = inputs.looks
+        batch, _, height, width = inputs.label.shape
+        given = [inputs.label * 2 - 1, inputs.previous, inputs.plate, looks.seen * 2 - 1, looks.share * 2 - 1]
+        bent = take(looks.pictures, looks.flow)
+        d1 = self.down1(self.enter(F.pixel_unshuffle(torch.cat([*given, bent.flatten(1, 2)], 1), 2)))
         d2 = self.down2(d1)
         d3 = self.down3(d2)
         d4 = self.down4(d3)
@@ -100,11 +119,19 @@ class CompactGenerator(nn.Module):
         y = self.up3(torch.cat([_twice(y), d3], 1))
         y = self.up2(torch.cat([_twice(y), d2], 1))
         y = self.up1(torch.cat([_twice(y), d1], 1))
-        fine = torch.cat([_twice(y), F.silu(self.thin_in(x))], 1)
-        out = self.leave(F.silu(self.thin_mix(fine))).float()
-        person = torch.tanh(out[:, :3])
-        alpha = torch.sigmoid(out[:, 3:])
-        return Painting(alpha * person + (1 - alpha) * inputs.plate, person, alpha)
+        correction = _twice(torch.tanh(self.bend(y).float() / 4) * self.reach)
+        flow = looks.flow + correction.view(batch, _K, 2, height, width)
+        bent = take(looks.pictures, flow)
+        fine = self.thin_in(torch.cat([*given, bent.flatten(1, 2)], 1))
+        out = self.leave(F.silu(self.thin_mix(torch.cat([_twice(y), F.silu(fine)], 1)))).float()
+        alpha = torch.sigmoid(out[:, 3:4] + _SURE * (2 * looks.share.sum(1, keepdim=True) - 1))
+        preference = _PREFERRED * looks.share
+        preference = torch.cat([preference[:, :1] + _WHOLE, preference[:, 1:]], 1)
+        gate = torch.softmax(out[:, 4:] + preference, 1)
+        touch = torch.tanh(out[:, :3])
+        mixed = (gate[:, :, None] * bent).sum(1) if self.copy else torch.zeros_like(touch)
+        person = (mixed + touch).clamp(-1, 1)
+        return Painting(alpha * person + (1 - alpha) * inputs.plate, person, alpha, flow, gate, touch)
 
 
 class Block(nn.Module):
@@ -123,6 +150,27 @@ class Block(nn.Module):
         y = F.silu(self.norm1(self.conv1(x)))
         y = self.norm2(self.conv2(y))
         return F.silu(y + self.shortcut(x))
+
+
+def take(pictures: Tensor, flow: Tensor) -> Tensor:
+    """Pictures looked at where `flow` says, bilinear, their edge repeated beyond it.
+
+    Args:
+        pictures: (B, K, 3, h, w).
+        flow: (B, K, 2, H, W), x and y in pixels of the pictures; pixel centres are at whole numbers.
+
+    Returns:
+        (B, K, 3, H, W).
+    """
+    height, width = pictures.shape[-2:]
+    size = torch.tensor([width, height], dtype=torch.float32, device=flow.device)
+    # In half precision a place on the picture would be off by up to a pixel.
+    with torch.autocast(flow.device.type, enabled=False):
+        grid = (flow.float().flatten(0, 1).permute(0, 2, 3, 1) + 0.5) * 2 / size - 1
+        taken = F.grid_sample(
+            pictures.float().flatten(0, 1), grid, padding_mode="border", align_corners=False
+        )
+    return taken.unflatten(0, pictures.shape[:2])
 
 
 def _twice(x: Tensor) -> Tensor:

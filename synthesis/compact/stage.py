@@ -14,26 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from dataset.errors import SynthesisError
+from synthesis.appearance.gallery import gather
 from synthesis.config import SynthesisConfig
 from synthesis.distributed import average_gradients
 from synthesis.evaluate.ssim import ssim
-from synthesis.losses import feature_matching, gan_loss, person_l1
+from synthesis.losses import core_alpha, feature_matching, gan_loss, person_l1
+from synthesis.networks.base import load_base
 from synthesis.networks.discriminator import MultiScaleDiscriminator, init_weights
-from synthesis.networks.generator import CompactGenerator, GeneratorInput
+from synthesis.networks.generator import CompactGenerator, GeneratorInput, Painting
 from synthesis.networks.perceptual import PerceptualLoss
-from synthesis.pairs import (
-    FramePairBatch,
-    best_reference,
-    cut_pair,
-    cut_reference,
-    draw_pair,
-    image_tensor,
-    join_pairs,
-    tensor_image,
-)
+from synthesis.pairs import FramePairBatch, Material, cut_pair, draw_pair, join_pairs, nearest, tensor_image
 from synthesis.recording import Prepared
 from synthesis.stage import World, samples_of_step
 
+_GALLERY = 512  # frames of the recordings that training samples are shown, at most
 _SCORED = 8  # frames that scores() looks at
 _SHOWN = 3  # of them, those that sample() shows
 
@@ -43,7 +37,7 @@ class CompactStage:
 
     Args:
         config: of the run.
-        recordings: of one person; the one with the most usable frames gives the reference picture.
+        recordings: of one person.
         world: the processes that train together.
     """
 
@@ -54,13 +48,16 @@ class CompactStage:
         self.steps = config.schedule.steps
         network, schedule = config.network, config.schedule
         torch.manual_seed(schedule.seed)
-        self.generator = CompactGenerator(network.width, network.thin)
-        self.average = CompactGenerator(network.width, network.thin)
+        self.generator, self.average = (empty_generator(config) for _ in range(2))
+        # Without temporal smoothing frames are judged one by one: a stick figure and a frame instead of two of each.
+        channels = 12 if schedule.temporal else 6
+        self.discriminator = MultiScaleDiscriminator(channels, network.ndf, network.n_layers, network.scales)
+        self.discriminator.apply(init_weights)
+        if network.base:
+            load_base(network.base, self.generator, self.discriminator if schedule.temporal else None)
         self.average.load_state_dict(self.generator.state_dict())
         self.average.requires_grad_(False).eval()
-        self.discriminator = MultiScaleDiscriminator(12, network.ndf, network.n_layers, network.scales)
-        self.discriminator.apply(init_weights)
-        self.perceptual = PerceptualLoss(config.loss.perceptual)
+        self.perceptual = PerceptualLoss(config.loss.perceptual, config.loss.perceptual_weights or None)
         self.networks: dict[str, nn.Module] = {
             "generator": self.generator,
             "average": self.average,
@@ -76,11 +73,10 @@ class CompactStage:
         self.adam_g = torch.optim.Adam(self.generator.parameters(), lr=schedule.lr, betas=betas)
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=schedule.lr_gan, betas=betas)
         self.optimisers: dict[str, torch.optim.Optimizer] = {"adam_g": self.adam_g, "adam_d": self.adam_d}
-        self.plates = [recording.small_plate for recording in recordings]
+        self.material = Material(
+            recordings, [recording.small_plate for recording in recordings], gather(recordings, _GALLERY)
+        )
         main = max(range(len(recordings)), key=lambda one: len(recordings[one].usable))
-        picture, label = cut_reference(recordings[main], best_reference(recordings[main]), config.data.face)
-        self.reference = image_tensor(picture).to(world.device)
-        self.reference_label = ((image_tensor(label) + 1) / 2).to(world.device)
         rows, kind = fixed_rows(recordings[main], config.data.holdout, _SCORED)
         self.shown = f"{kind} frames {', '.join(map(str, rows))} of {recordings[main].path.name}"
         self._fixed = (main, rows)
@@ -107,7 +103,7 @@ class CompactStage:
                 with torch.no_grad():
                     made = painted or self._paint(batch, draws)
                 with self._autocast():
-                    loss = self._discriminator_loss(batch, *(frame.detach() for frame in made))
+                    loss = self._discriminator_loss(batch, (made[0].frame.detach(), made[1].frame.detach()))
                 self._add(losses, {"d": loss}, len(batches), index)
                 (loss / len(batches)).backward()
             average_gradients(self.discriminator.parameters(), self.world)
@@ -117,7 +113,7 @@ class CompactStage:
         for batch, draws in batches:
             made = painted or self._paint(batch, draws)
             with self._autocast():
-                terms = self._generator_terms(batch, *made, adversarial=adversarial)
+                terms = self._generator_terms(batch, made, adversarial=adversarial)
             self._add(losses, terms, len(batches), index)
             (torch.stack(list(terms.values())).sum() / len(batches)).backward()
         self.discriminator.requires_grad_(True)
@@ -159,7 +155,7 @@ class CompactStage:
     def _draw(self, numbers: list[int]) -> tuple[FramePairBatch, tuple[Tensor, Tensor]]:
         """Pairs of frames, and for each whether the second is painted from the first and the noise between them."""
         config, schedule = self.config, self.config.schedule
-        pairs = [draw_pair(self.recordings, self.plates, config.data, schedule, n) for n in numbers]
+        pairs = [draw_pair(self.material, config.data, schedule, n) for n in numbers]
         keeps, noises = [], []
         for number, pair in zip(numbers, pairs, strict=True):
             rng = np.random.default_rng([schedule.seed, number, 1])
@@ -173,53 +169,73 @@ class CompactStage:
 
     def _paint(
         self, batch: FramePairBatch, draws: tuple[Tensor, Tensor], generator: CompactGenerator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Painting, Painting]:
         """Frames t − 1 and t, the second from the first with noise where `keep` is set, else from the plate."""
         keep, noise = draws
         network = generator or self.generator
-        count = len(batch.plate)
-        reference = self.reference.expand(count, -1, -1, -1)
-        reference_label = self.reference_label.expand(count, -1, -1, -1)
-
-        def paint(label: Tensor, previous: Tensor) -> Tensor:
-            frame: Tensor = network(
-                GeneratorInput(label, previous, batch.plate, reference, reference_label)
-            ).frame
-            return frame
-
         with self._autocast():
-            first = paint(batch.labels[0], batch.previous)
-            previous = torch.where(keep, first + noise, batch.plate) if bool(keep.any()) else batch.plate
-            return first, paint(batch.labels[1], previous)
+            first = network(GeneratorInput(batch.labels[0], batch.previous, batch.plate, batch.looks[0]))
+            previous = batch.plate
+            if bool(keep.any()):
+                previous = torch.where(keep, first.frame + noise, batch.plate)
+            return first, network(GeneratorInput(batch.labels[1], previous, batch.plate, batch.looks[1]))
+
+    @torch.no_grad()
+    def paint_one(self, which: int, row: int, previous: Tensor | None = None) -> Painting:
+        """Frame `row` of recording number `which` by the averaged generator.
+
+        Args:
+            which, row: the frame; its own moment is kept out of the gallery.
+            previous: (1, 3, H, W), what it is painted from; the plate when None.
+        """
+        pair = join_pairs([self._cut(which, row)], self.world.device)
+        before = pair.plate if previous is None else previous.to(self.world.device)
+        with self._autocast():
+            painting: Painting = self.average(
+                GeneratorInput(pair.labels[1], before, pair.plate, pair.looks[1])
+            )
+        return painting
+
+    def _cut(self, which: int, row: int) -> FramePairBatch:
+        data = self.config.data
+        chosen = nearest(self.material, which, row, data.apart)
+        return cut_pair(self.material, which, data, row, self.recordings[which].windows.one(row), chosen)
 
     def _paint_fixed(self, row: int) -> tuple[FramePairBatch, Tensor]:
-        main = self.recordings[self._fixed[0]]
-        window = main.windows.one(row)
-        pair = cut_pair(main, self.plates[self._fixed[0]], self.config.data, row, window)
-        batch = join_pairs([pair], self.world.device)
+        batch = join_pairs([self._cut(self._fixed[0], row)], self.world.device)
         keep = torch.tensor(self.config.schedule.temporal, device=self.world.device)
         with torch.no_grad():
             _, made = self._paint(batch, (keep, torch.zeros_like(batch.plate)), self.average)
-        return batch, made
+        return batch, made.frame
 
-    def _discriminator_loss(self, batch: FramePairBatch, first: Tensor, second: Tensor) -> Tensor:
-        judged_real = self.discriminator(torch.cat([*batch.labels, *batch.frames], 1))
-        judged_made = self.discriminator(torch.cat([*batch.labels, first, second], 1))
+    def _judged(self, batch: FramePairBatch, frames: tuple[Tensor, Tensor]) -> Tensor:
+        """What the discriminator looks at: both stick figures and frames (paper eq. 1), or each pair by itself."""
+        if self.config.schedule.temporal:
+            return torch.cat([*batch.labels, *frames], 1)
+        return torch.cat([torch.cat(batch.labels), torch.cat(frames)], 1)
+
+    def _discriminator_loss(self, batch: FramePairBatch, made: tuple[Tensor, Tensor]) -> Tensor:
+        judged_real = self.discriminator(self._judged(batch, batch.frames))
+        judged_made = self.discriminator(self._judged(batch, made))
         return 0.5 * (gan_loss(judged_real, True) + gan_loss(judged_made, False))
 
     def _generator_terms(
-        self, batch: FramePairBatch, first: Tensor, second: Tensor, *, adversarial: bool
+        self, batch: FramePairBatch, made: tuple[Painting, Painting], *, adversarial: bool
     ) -> dict[str, Tensor]:
         weights = self.config.loss
-        l1 = person_l1(first, batch.frames[0], batch.weight) + person_l1(
-            second, batch.frames[1], batch.weight
-        )
-        perceptual = self.perceptual(torch.cat([first, second]), torch.cat(batch.frames))
-        terms = {"l1": weights.lambda_l1 * 0.5 * l1, "perceptual": weights.lambda_p * 0.5 * perceptual}
+        frames = (made[0].frame, made[1].frame)
+        l1 = sum(person_l1(one, real, batch.weight) for one, real in zip(frames, batch.frames, strict=True))
+        core = sum(core_alpha(one.alpha, looks.core) for one, looks in zip(made, batch.looks, strict=True))
+        perceptual = self.perceptual(torch.cat(frames), torch.cat(batch.frames))
+        terms = {
+            "l1": weights.lambda_l1 * 0.5 * l1,
+            "perceptual": weights.lambda_p * 0.5 * perceptual,
+            "core": weights.lambda_core * 0.5 * core,
+        }
         if adversarial:
-            judged = self.discriminator(torch.cat([*batch.labels, first, second], 1))
+            judged = self.discriminator(self._judged(batch, frames))
             with torch.no_grad():
-                expected = self.discriminator(torch.cat([*batch.labels, *batch.frames], 1))
+                expected = self.discriminator(self._judged(batch, batch.frames))
             terms["gan"] = weights.lambda_gan * gan_loss(judged, True)
             terms["fm"] = weights.lambda_fm * feature_matching(judged, expected)
         return terms
@@ -243,6 +259,12 @@ class CompactStage:
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
                 kept.lerp_(new, weight)
+
+
+def empty_generator(config: SynthesisConfig) -> CompactGenerator:
+    """A generator of the run's sizes."""
+    network = config.network
+    return CompactGenerator(network.width, network.thin, network.reach, network.copy)
 
 
 def decay(share: float) -> float:

@@ -1,0 +1,320 @@
+"""Frames that stand for a recording, and which of them suits a pose.
+
+Nearest neighbours in pose space (Cover and Hart, 1967), for each region of the body by itself: the frame whose head is
+held like that, whose arms and hands, whose legs. Over a sequence the choice is held as long as it is about as good as
+the best (Viterbi, 1967): each change of frame can be seen.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dataset.errors import ModelError
+from dataset.files import atomic_path, sha256_file
+from dataset.pose.keypoints import SEEN, B, PoseSequence
+from dataset.video import read_frames
+from synthesis.appearance.skinning import REGIONS, Parts, size_of
+from synthesis.recording import Prepared
+from synthesis.windows import Windows, sample
+
+Image = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+#: A change of frame has to gain this much, as a mean distance of key points in shares of the person's size.
+HOLD = 0.02
+_UNSEEN = 0.15  # what a point that only one of the poses shows counts, as a distance
+_HEAD = [B[name] for name in ("Nose", "REye", "LEye", "REar", "LEar")]
+_ARMS = [B[name] for name in ("RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist")]
+_LEGS = [
+    B[name]
+    for name in ("RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle", "RBigToe", "LBigToe")
+]  # fmt: skip
+_PARTS = ("body", "left_hand", "right_hand", "face")
+_FINE = 8.0  # a face and a hand are about so much smaller than the body
+
+
+@dataclass(frozen=True)
+class Item:
+    """One frame of a gallery.
+
+    Attributes:
+        recording: SHA-256 of the video it is from.
+        time: of the frame in seconds.
+        parts: the pose in pixels of its window.
+        picture: (H, W, 3) uint8, the window's picture, at the window's size or larger.
+    """
+
+    recording: str
+    time: float
+    parts: Parts
+    picture: Image
+
+
+class Gallery:
+    """Frames of the target, to be asked which of them suits a pose.
+
+    Args:
+        items: at least one.
+        shape: width and height of the window that the poses are in.
+    """
+
+    def __init__(self, items: list[Item], shape: tuple[int, int]) -> None:
+        self.items, self.shape = items, shape
+        self._traits = [np.stack(column) for column in zip(*(_traits(i.parts) for i in items), strict=True)]
+        self._times = np.array([item.time for item in items])
+        self._recordings = np.array([item.recording for item in items])
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def distances(self, parts: Parts) -> Floats:
+        """How unlike each frame is to a pose.
+
+        Args:
+            parts: one pose in pixels, of any scale.
+
+        Returns:
+            (4, N): for the whole body, and for head, arms and legs with a word of the whole; in shares of the
+            person's size.
+        """
+        body, head, left, right = (
+            _distance(own, theirs) for own, theirs in zip(_traits(parts), self._traits, strict=True)
+        )
+        own, theirs = _traits(parts)[0], self._traits[0]
+        arms = _distance(own[_ARMS], theirs[:, _ARMS]) + 0.25 * (left + right)
+        legs = _distance(own[_LEGS], theirs[:, _LEGS])
+        return np.stack([body, head + 0.5 * body, arms + 0.3 * body, legs + 0.3 * body])
+
+    def apart(self, recording: str, time: float, least: float) -> npt.NDArray[np.bool_]:
+        """(N,) which frames may be shown at `time` of `recording`: those of other recordings, and those further off.
+
+        Without this a self-re-enactment would copy the very frame that it is to be compared with. Where all frames
+        are nearer than `least` seconds, the one that is farthest off remains.
+        """
+        gap = np.where(self._recordings == recording, np.abs(self._times - time), np.inf)
+        return (gap > least) | (gap >= gap.max())
+
+    def choose(
+        self,
+        poses: list[Parts],
+        recording: str,
+        times: Floats,
+        least: float,
+        before: npt.NDArray[np.intp] | None = None,
+    ) -> npt.NDArray[np.intp]:
+        """A frame for each region of each pose of a sequence, changing no more often than it is worth.
+
+        Args:
+            poses: T of them, in pixels.
+            recording: SHA-256 of the video that they are from, empty if none.
+            times: (T,) of the poses in seconds.
+            least: see `apart`.
+            before: (4,) what was chosen just before the first pose.
+
+        Returns:
+            (T, 4) indices into `items`.
+        """
+        costs = np.stack([self.distances(parts) for parts in poses])  # (T, 4, N)
+        for row, time in enumerate(times):
+            costs[row][:, ~self.apart(recording, float(time), least)] = np.inf
+        paths = []
+        for region in range(len(REGIONS)):
+            if before is not None:
+                costs[0, region] += HOLD * (np.arange(len(self)) != before[region])
+            paths.append(_path(costs[:, region], HOLD))
+        return np.stack(paths, axis=1)
+
+    def save(self, path: Path) -> str:
+        """Write everything as one file of plain arrays, pictures as JPEG, and return its SHA-256."""
+        coded = [_encode(item.picture) for item in self.items]
+        with atomic_path(path) as temporary, temporary.open("wb") as out:
+            body, left_hand, right_hand, face = (
+                np.stack([i.parts[name] for i in self.items]) for name in _PARTS
+            )
+            np.savez(
+                out,
+                shape=np.array(self.shape),
+                recordings=self._recordings,
+                times=self._times,
+                sizes=np.array([len(one) for one in coded]),
+                pictures=np.concatenate(coded),
+                body=body,
+                left_hand=left_hand,
+                right_hand=right_hand,
+                face=face,
+            )
+        return sha256_file(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ModelError: the file is missing or damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                stored = dict(data)
+            ends = np.cumsum(stored["sizes"])[:-1]
+            pictures = [_decode(one) for one in np.split(stored["pictures"], ends)]
+            items = [
+                Item(
+                    str(stored["recordings"][index]),
+                    float(stored["times"][index]),
+                    {name: stored[name][index] for name in _PARTS},
+                    picture,
+                )
+                for index, picture in enumerate(pictures)
+            ]
+            return cls(items, (int(stored["shape"][0]), int(stored["shape"][1])))
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, cv2.error) as error:
+            raise ModelError(f"the gallery is missing or damaged ({error})", path=path) from error
+
+
+def gather(recordings: list[Prepared], limit: int, detail: int | None = None) -> Gallery:
+    """Frames that stand for recordings of one person, from those that may be trained on.
+
+    Args:
+        recordings: with windows of one shape.
+        limit: how many at most; taken so that every pose has one near it (Gonzalez, 1985).
+        detail: height of the pictures in pixels, if the recordings have as many: then the videos are read again. None
+            gives pictures of the window's size from the stored small frames.
+
+    Raises:
+        ValueError: no frame is usable.
+    """
+    rows = [(which, int(row)) for which, one in enumerate(recordings) for row in one.usable]
+    if not rows:
+        raise ValueError("a gallery needs at least one frame")
+    shape = recordings[0].windows.shape
+    found = [window_parts(recordings[w].poses, row, recordings[w].windows.one(row)) for w, row in rows]
+    chosen = sorted(_spread([_traits(parts) for parts in found], limit))
+    size = shape
+    if detail is not None:
+        # Larger than it was filmed adds nothing.
+        filmed = float(np.median([recordings[w].windows.height[row] for w, row in rows]))
+        height = max(min(detail, round(filmed)), shape[1])
+        size = (round(shape[0] * height / shape[1]), height)
+    items = []
+    for which, one in enumerate(recordings):
+        wanted = {rows[index][1]: found[index] for index in chosen if rows[index][0] == which}
+        pictures = (
+            _from_small(one, list(wanted), size) if detail is None else _from_video(one, list(wanted), size)
+        )
+        items += [
+            Item(one.sha256, float(one.poses.times[row]), wanted[row], picture) for row, picture in pictures
+        ]
+    return Gallery(items, shape)
+
+
+def window_parts(poses: PoseSequence, row: int, window: Windows, index: int = 0) -> Parts:
+    """Frame `row` of `poses` in the pixels of window number `index`."""
+    return {name: points[0] for name, points in window.label_poses(poses, row, index).parts().items()}
+
+
+def _from_small(recording: Prepared, rows: list[int], size: tuple[int, int]) -> Iterator[tuple[int, Image]]:
+    for row in rows:
+        yield row, _picture(recording, row, np.asarray(recording.frames[row]), recording.scale, size)
+
+
+def _from_video(recording: Prepared, rows: list[int], size: tuple[int, int]) -> Iterator[tuple[int, Image]]:
+    wanted = set(rows)
+    with read_frames(recording.path) as frames:
+        for row, frame in enumerate(frames):
+            if row in wanted:
+                yield row, _picture(recording, row, frame.image, 1.0, size)
+
+
+def _picture(recording: Prepared, row: int, image: Image, scale: float, size: tuple[int, int]) -> Image:
+    window = recording.windows.one(row)
+    return sample(image, Windows(window.center, window.height, size).matrix(0, scale), size)
+
+
+def _encode(picture: Image) -> npt.NDArray[np.uint8]:
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        96,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    done, coded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+    if not done:
+        raise ModelError("a picture of the gallery cannot be written")
+    return np.asarray(coded, np.uint8).ravel()
+
+
+def _decode(coded: npt.NDArray[np.uint8]) -> Image:
+    picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError("a picture cannot be read")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def _traits(parts: Parts) -> list[Floats]:
+    """What is compared: body, head and both hands, each (K, 3) about its own middle in shares of the size."""
+    body = parts["body"].astype(np.float64)
+    size = size_of(parts["body"]) or 1.0
+    hip = body[B["MidHip"]]
+    seen = body[body[:, 2] >= SEEN, :2]
+    middle = hip[:2] if hip[2] >= SEEN else seen.mean(0) if len(seen) else np.zeros(2)
+    head = np.concatenate([parts["face"], parts["body"][_HEAD]]).astype(np.float64)
+    return [
+        _about(body, middle, size),
+        *(_about(part, None, size / _FINE) for part in (head, parts["left_hand"], parts["right_hand"])),
+    ]
+
+
+def _about(points: npt.NDArray[np.floating], middle: Floats | None, size: float) -> Floats:
+    seen = points[:, 2] >= SEEN
+    if middle is None:
+        middle = points[seen, :2].mean(0) if seen.any() else np.zeros(2)
+    return np.concatenate([(points[:, :2] - middle) / size, seen[:, None]], 1)
+
+
+def _distance(own: Floats, theirs: Floats) -> Floats:
+    """Mean distance of (K, 3) to each of (N, K, 3), over the points that either shows."""
+    both = own[:, 2] * theirs[:, :, 2]
+    either = np.maximum(own[:, 2], theirs[:, :, 2])
+    off = np.linalg.norm(own[:, :2] - theirs[:, :, :2], axis=2)
+    total: Floats = (off * both + _UNSEEN * (either - both)).sum(1) / np.maximum(either.sum(1), 1)
+    return total
+
+
+def _spread(traits: list[list[Floats]], limit: int) -> list[int]:
+    """Indices of at most `limit` poses, each chosen as the one farthest from those before."""
+    if len(traits) <= limit:
+        return list(range(len(traits)))
+    columns = [np.stack(column) for column in zip(*traits, strict=True)]
+    chosen: list[int] = [0]
+    nearest = np.full(len(traits), np.inf)
+    while len(chosen) < limit:
+        last = chosen[-1]
+        parts = [_distance(column[last], column) for column in columns]
+        nearest = np.minimum(nearest, parts[0] + 0.25 * sum(parts[1:]))
+        chosen.append(int(nearest.argmax()))
+    return chosen
+
+
+def _path(costs: Floats, change: float) -> npt.NDArray[np.intp]:
+    """(T, N) costs → the cheapest sequence of T columns when each change costs `change`."""
+    count = costs.shape[1]
+    total, came = costs[0].copy(), np.zeros(costs.shape, np.intp)
+    for row in range(1, len(costs)):
+        best = int(total.argmin())
+        stays = total <= total[best] + change
+        came[row] = np.where(stays, np.arange(count), best)
+        total = np.where(stays, total, total[best] + change) + costs[row]
+    path = np.empty(len(costs), np.intp)
+    path[-1] = total.argmin()
+    for row in range(len(costs) - 1, 0, -1):
+        path[row - 1] = came[row][path[row]]
+    return path

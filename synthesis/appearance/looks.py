@@ -1,0 +1,73 @@
+"""What a generator is shown of the target's looks for one pose, as tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from synthesis.appearance.gallery import Gallery, Image
+from synthesis.appearance.skinning import Parts, Skin
+
+
+@dataclass(frozen=True)
+class Looks:
+    """K = 4 frames of the target, one for each region, and how they are to be bent to the pose.
+
+    Attributes:
+        pictures: (B, K, 3, H, W) in [-1, 1].
+        flow: (B, K, 2, H, W), x and y in pixels of the pictures, for every pixel of the window.
+        seen: (B, K, H, W) in [0, 1], how much of what is asked for the picture shows.
+        share: (B, K, H, W) in [0, 1], how much each pixel belongs to the region that the picture was found for.
+        core: (B, 1, H, W) in [0, 1], where there is certainly body.
+    """
+
+    pictures: Tensor
+    flow: Tensor
+    seen: Tensor
+    share: Tensor
+    core: Tensor
+
+    def to(self, device: torch.device) -> Looks:
+        """The same on another device."""
+        return Looks(*(tensor.to(device) for tensor in self.tensors()))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All five, in order."""
+        return self.pictures, self.flow, self.seen, self.share, self.core
+
+
+def look_at(gallery: Gallery, chosen: list[int], parts: Parts) -> Looks:
+    """The looks for one pose, a batch of one.
+
+    Args:
+        gallery: of the target.
+        chosen: a frame for each region.
+        parts: the pose, in pixels of the window.
+    """
+    skin = Skin(parts, gallery.shape)
+    flows, seen = zip(*(skin.flow_to(gallery.items[index].parts) for index in chosen), strict=True)
+    pictures = [_to_window(gallery.items[index].picture, gallery.shape) for index in chosen]
+    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return Looks(
+        stacked[None].contiguous(),
+        torch.from_numpy(np.stack(flows))[None],
+        torch.from_numpy(np.stack(seen))[None],
+        torch.from_numpy(skin.share)[None],
+        torch.from_numpy(skin.core)[None, None],
+    )
+
+
+def join_looks(looks: list[Looks]) -> Looks:
+    """Several batches as one."""
+    columns = zip(*(one.tensors() for one in looks), strict=True)
+    return Looks(*(torch.cat(column) for column in columns))
+
+
+def _to_window(picture: Image, shape: tuple[int, int]) -> Image:
+    if (picture.shape[1], picture.shape[0]) == shape:
+        return picture
+    return cv2.resize(picture, shape, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -1,0 +1,227 @@
+"""Where each pixel of one pose lies in a picture of another pose: linear blend skinning in the image plane.
+
+Every bone of the target's pose has an affine map to the same bone of the reference: turned and stretched along the
+bone, scaled with the body across it. A pixel follows the bones near it, weighted by distance
+(Magnenat-Thalmann et al., *Joint-dependent local deformations*, 1988, in two dimensions). Head and hands are stiff: one
+similarity from all their points (Umeyama, TPAMI 1991).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dataset.pose.keypoints import SEEN, B
+
+Floats = npt.NDArray[np.float64]
+#: One pose: the arrays of `PoseSequence.parts` without the time axis, each (K, 3).
+Parts = dict[str, npt.NDArray[np.float32]]
+
+#: Parts of the body that look for their reference frame each for itself; their order is that of `Skin.share`.
+REGIONS = ("torso", "head", "arms", "legs")
+_TORSO, _HEAD, _ARMS, _LEGS = range(4)
+
+#: From, to, radius of the flesh as a share of the person's size, region.
+_BONES: tuple[tuple[str, str, float, int], ...] = (
+    ("Neck", "MidHip", 0.09, _TORSO), ("RShoulder", "RHip", 0.07, _TORSO), ("LShoulder", "LHip", 0.07, _TORSO),
+    ("RShoulder", "RElbow", 0.035, _ARMS), ("RElbow", "RWrist", 0.03, _ARMS),
+    ("LShoulder", "LElbow", 0.035, _ARMS), ("LElbow", "LWrist", 0.03, _ARMS),
+    ("RHip", "RKnee", 0.05, _LEGS), ("RKnee", "RAnkle", 0.04, _LEGS), ("RAnkle", "RBigToe", 0.03, _LEGS),
+    ("LHip", "LKnee", 0.05, _LEGS), ("LKnee", "LAnkle", 0.04, _LEGS), ("LAnkle", "LBigToe", 0.03, _LEGS),
+)  # fmt: skip
+_HEAD_POINTS = [B[name] for name in ("Nose", "REye", "LEye", "REar", "LEar")]
+#: Lengths of bones as shares of the person's size, for telling the size from whatever is seen.
+_PROPORTIONS: tuple[tuple[str, str, float], ...] = (
+    ("Neck", "MidHip", 0.30), ("RHip", "RKnee", 0.245), ("LHip", "LKnee", 0.245), ("RKnee", "RAnkle", 0.245),
+    ("LKnee", "LAnkle", 0.245), ("RShoulder", "RElbow", 0.17), ("LShoulder", "LElbow", 0.17),
+)  # fmt: skip
+#: The maps are computed on a grid this coarse and enlarged; they are smooth.
+_STEP = 4
+
+
+def size_of(body: npt.NDArray[np.float32]) -> float:
+    """About the standing height of a person in pixels, from the least foreshortened bone; 0 where none is seen.
+
+    Args:
+        body: (25, 3) key points.
+    """
+    lengths = [
+        float(np.linalg.norm(body[B[a], :2] - body[B[b], :2])) / share
+        for a, b, share in _PROPORTIONS
+        if float(body[[B[a], B[b]], 2].min()) >= SEEN
+    ]
+    return max(lengths, default=0.0)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A bone, the head or a hand of the target's pose."""
+
+    kind: str  # "bone", "head", "left_hand", "right_hand"
+    ends: tuple[int, int]  # body points of a bone
+    region: int
+    near: Floats  # (N,) squared distance of each grid point, in radii
+
+
+class Skin:
+    """The body of one pose, laid over the pixels of its window.
+
+    Args:
+        target: the pose, in pixels of the window.
+        shape: width and height of the window.
+
+    Attributes:
+        share: (4, H, W) float32, how much each pixel belongs to each of `REGIONS`; 0 far from the body.
+        core: (H, W) float32, 1 where there is certainly body: on the bones themselves.
+    """
+
+    def __init__(self, target: Parts, shape: tuple[int, int]) -> None:
+        self._target, self._shape = target, shape
+        columns, rows = max(shape[0] // _STEP, 1), max(shape[1] // _STEP, 1)
+        self._grid = (rows, columns)
+        x, y = np.meshgrid((np.arange(columns) + 0.5) * shape[0] / columns - 0.5,
+                           (np.arange(rows) + 0.5) * shape[1] / rows - 0.5)  # fmt: skip
+        self._points = np.stack([x.ravel(), y.ravel()], 1)
+        self._size = max(size_of(target["body"]), 1.0)
+        self._pieces = [*self._bones(), *self._rigid()]
+        self.share, self.core = self._regions()
+
+    def flow_to(self, reference: Parts) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Where each pixel lies in a picture of `reference`.
+
+        Args:
+            reference: another pose, in pixels of its own picture.
+
+        Returns:
+            (2, H, W) float32, x and y in pixels of the reference's picture, the pixel's own place where nothing is
+            known; and (H, W) float32, how much of what the pixel belongs to is seen in the reference, in [0, 1].
+        """
+        maps, near, known = [], [], []
+        scale = max(size_of(reference["body"]), 1.0) / self._size
+        for piece in self._pieces:
+            found = self._map(piece, reference, scale)
+            maps.append(self._points if found is None else found)
+            near.append(piece.near)
+            known.append(found is not None)
+        if not any(known):
+            return self._enlarge(self._points.T.reshape(2, *self._grid)), np.zeros(
+                self._shape[::-1], np.float32
+            )
+        weights = _weights(np.array(near))
+        seen = weights * np.array(known)[:, None]
+        total = seen.sum(0)
+        place = (seen[:, :, None] * np.array(maps)).sum(0) / np.maximum(total, 1e-9)[:, None]
+        place = np.where((total > 1e-6)[:, None], place, self._points)
+        share = total / weights.sum(0)
+        return (
+            self._enlarge(place.T.reshape(2, *self._grid)),
+            self._enlarge(share.reshape(1, *self._grid))[0],
+        )
+
+    def _bones(self) -> list[_Piece]:
+        body, pieces = self._target["body"].astype(np.float64), []
+        for a, b, radius, region in _BONES:
+            if float(body[[B[a], B[b]], 2].min()) < SEEN:
+                continue
+            start, along = body[B[a], :2], body[B[b], :2] - body[B[a], :2]
+            length = max(float(along @ along), 1e-6)
+            share = np.clip((self._points - start) @ along / length, 0, 1)
+            off = self._points - start - share[:, None] * along
+            pieces.append(_Piece("bone", (B[a], B[b]), region, (off**2).sum(1) / (radius * self._size) ** 2))
+        return pieces
+
+    def _rigid(self) -> list[_Piece]:
+        pieces = []
+        for kind, radius, least, region in (
+            ("head", 0.06, 3, _HEAD), ("left_hand", 0.03, 5, _ARMS), ("right_hand", 0.03, 5, _ARMS),
+        ):  # fmt: skip
+            points = _rigid_points(self._target, kind)
+            points = points[points[:, 2] >= SEEN, :2]
+            if len(points) < least:
+                continue
+            middle = points.mean(0)
+            spread = 1.6 * float(np.sqrt(((points - middle) ** 2).sum(1).mean()))
+            inside = max(spread, radius * self._size)
+            beyond = np.maximum(np.linalg.norm(self._points - middle, axis=1) - inside, 0.0)
+            pieces.append(_Piece(kind, (0, 0), region, beyond**2 / (0.5 * radius * self._size) ** 2))
+        return pieces
+
+    def _regions(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        if not self._pieces:
+            width, height = self._shape
+            return np.zeros((len(REGIONS), height, width), np.float32), np.zeros((height, width), np.float32)
+        near = np.array([piece.near for piece in self._pieces])
+        weights = _weights(near)
+        weights /= weights.sum(0)
+        share = np.zeros((len(REGIONS), near.shape[1]))
+        for piece, weight in zip(self._pieces, weights, strict=True):
+            share[piece.region] += weight
+        closest = near.min(0)
+        # One and a bit radii out the flesh ends; clothes and hair reach somewhat further.
+        share *= np.exp(-np.maximum(closest - 1.5, 0) / 2)
+        core = np.clip(2 - 4 * closest, 0, 1)
+        return (
+            self._enlarge(share.reshape(len(REGIONS), *self._grid)),
+            self._enlarge(core.reshape(1, *self._grid))[0],
+        )
+
+    def _map(self, piece: _Piece, reference: Parts, scale: float) -> Floats | None:
+        """Every grid point as this piece would carry it to the reference; None where the reference does not show it."""
+        if piece.kind == "bone":
+            ends = reference["body"][list(piece.ends)]
+            if ends[:, 2].min() < SEEN:
+                return None
+            own = self._target["body"][list(piece.ends), :2].astype(np.float64)
+            other = ends[:, :2].astype(np.float64)
+            matrix = self._bone_matrix(own[1] - own[0], other[1] - other[0], scale)
+            moved: Floats = (self._points - own.mean(0)) @ matrix.T + other.mean(0)
+            return moved
+        mine, theirs = _rigid_points(self._target, piece.kind), _rigid_points(reference, piece.kind)
+        both = np.minimum(mine[:, 2], theirs[:, 2]) >= SEEN
+        if both.sum() < 3:
+            return None
+        own, other = mine[both, :2].astype(np.float64), theirs[both, :2].astype(np.float64)
+        matrix = _similarity(own, other)
+        size = float(np.sqrt(max(np.linalg.det(matrix), 1e-12)))
+        # A similarity from points that are nearly on a line, or badly found, must not blow the part up.
+        matrix *= float(np.clip(size, 0.6 * scale, 1.6 * scale)) / size
+        moved = (self._points - own.mean(0)) @ matrix.T + other.mean(0)
+        return moved
+
+    def _bone_matrix(self, own: Floats, other: Floats, scale: float) -> Floats:
+        length, reference = float(np.hypot(*own)), float(np.hypot(*other))
+        stretch = float(np.clip(reference / max(length, 1e-3), 0.4 * scale, 2.5 * scale))
+        if length < 0.03 * self._size or reference < 0.03 * self._size * scale:
+            stretch = scale  # seen end on: its length on the picture says nothing
+        if length < 0.01 * self._size or reference < 0.01 * self._size * scale:
+            return np.eye(2) * scale
+        u, v = own / length, other / reference
+        across_u, across_v = np.array([-u[1], u[0]]), np.array([-v[1], v[0]])
+        return stretch * np.outer(v, u) + scale * np.outer(across_v, across_u)
+
+    def _enlarge(self, planes: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        """(C, rows, columns) → (C, H, W)."""
+        return np.stack([cv2.resize(plane.astype(np.float32), self._shape) for plane in planes])
+
+
+def _weights(near: Floats) -> Floats:
+    weights: Floats = np.exp(near.min(0) - near)
+    return weights
+
+
+def _rigid_points(parts: Parts, kind: str) -> npt.NDArray[np.float32]:
+    if kind == "head":
+        return np.concatenate([parts["body"][_HEAD_POINTS], parts["face"]])
+    return parts[kind]
+
+
+def _similarity(own: Floats, other: Floats) -> Floats:
+    """The turn and scale that bring `own` closest to `other` in the sense of least squares, (2, 2)."""
+    a, b = own - own.mean(0), other - other.mean(0)
+    spread = float((a**2).sum()) + 1e-9
+    c = float((a * b).sum()) / spread
+    s = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / spread
+    return np.array([[c, -s], [s, c]])
