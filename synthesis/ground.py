@@ -78,7 +78,7 @@ class Places:
     Attributes:
         foot: y of the lower of the two anchor points.
         middle: x between both.
-        height: distance from the head to the middle of both.
+        height: distance from the head to the middle of both, at the height of the lower one.
         head: y of the head.
     """
 
@@ -194,7 +194,9 @@ def places(poses: PoseSequence, anchor: str) -> Places:
     foot = np.where(both, np.maximum(right[:, 1], left[:, 1]), np.nan)
     middle = np.where(both[:, None], (right[:, :2] + left[:, :2]) / 2, np.nan)
     head = _head(poses)
-    return Places(foot, middle[:, 0], np.hypot(*(head - middle).T), head[:, 1])
+    # Down to the lower foot: with one leg raised, the middle of both is somewhere in the air.
+    height = np.hypot(head[:, 0] - middle[:, 0], head[:, 1] - foot)
+    return Places(foot, middle[:, 0], height, head[:, 1])
 
 
 def _inside(point: Floats, size: tuple[int, int]) -> npt.NDArray[np.bool_]:

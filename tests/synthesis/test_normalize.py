@@ -78,6 +78,16 @@ def test_a_jump_lifts_the_feet_and_does_not_shrink_the_body():
     assert 460 - ankle_y(moved)[22] == pytest.approx(90, abs=3)
 
 
+def test_somebody_on_one_leg_is_not_taken_for_somebody_smaller():
+    source = still(100, 200, 90.0, 40)
+    source.body[:, B["RAnkle"], 1] -= 40
+    target = still(400, 460, 270.0, 30)
+    moved = normalize(source, target)
+    neck_to_hip = [float(p.body[0, B["MidHip"], 1] - p.body[0, B["Neck"], 1]) for p in (moved, target)]
+    assert neck_to_hip[0] == pytest.approx(neck_to_hip[1], rel=0.02)
+    assert ankle_y(moved) == pytest.approx(np.full(40, 460.0), abs=0.5)
+
+
 def test_upper_body_video_falls_back_to_hips_then_shoulders_and_says_so():
     source = without(still(100, 200, 90.0, 40), *LEGS)
     target = still(400, 460, 270.0, 30)
