@@ -13,13 +13,13 @@ from cli.synthesize.common import FILE, stages, videos_among
 from dataset.errors import SynthesisError
 
 if TYPE_CHECKING:
-    from synthesis.evaluate.run import ModelRef
+    from synthesis.evaluate.systems import ModelRef
 
 
 @click.command()
 @click.argument("models", type=FILE, nargs=-1)
 @click.option("--column", multiple=True, metavar="NAME=MODEL[,MODEL…]",
-              help="A column of the table, one model of each subject; repeatable: FBF=a_fbf,b_fbf.")  # fmt: skip
+              help="A column of the table, a model of each subject, or MODEL@STEP; repeatable.")  # fmt: skip
 @click.option("--recording", type=FILE, multiple=True,
               help="The models' recordings, files or folders; repeatable.")  # fmt: skip
 @click.option("--out", type=FILE, default=Path("evaluation"), show_default=True, help="Folder to write to.")
@@ -101,7 +101,7 @@ def evaluate(
 
 
 def _columns(given: tuple[str, ...]) -> dict[str, list[ModelRef]]:
-    from synthesis.evaluate.run import ModelRef
+    from synthesis.evaluate.systems import ModelRef
 
     columns: dict[str, list[ModelRef]] = {}
     for text in given:
@@ -112,5 +112,5 @@ def _columns(given: tuple[str, ...]) -> dict[str, list[ModelRef]]:
             raise SynthesisError(
                 f"the column {name} is given twice", hint="put its models behind one name: A=x,y"
             )
-        columns[name] = [ModelRef(Path(folder)) for folder in folders.split(",")]
+        columns[name] = [ModelRef.parse(folder) for folder in folders.split(",")]
     return columns

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dataset.errors import ModelError
 from synthesis.evaluate.results import SubjectResult
+from synthesis.evaluate.systems import ModelRef
 from synthesis.model import read_facts
-
-if TYPE_CHECKING:
-    from synthesis.evaluate.run import ModelRef
 
 LOG = "log.jsonl"
 #: What is plotted, and which way is better.

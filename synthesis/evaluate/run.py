@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from synthesis.evaluate.regions import __doc__ as _regions
 from synthesis.evaluate.results import Evaluation, SubjectResult, averaged, summarise
 from synthesis.evaluate.scores import REAL, score_clip
 from synthesis.evaluate.ssim import DEFINITION
-from synthesis.evaluate.systems import ModelSystem, NearestNeighbour, System
+from synthesis.evaluate.systems import ModelRef, ModelSystem, NearestNeighbour, System
 from synthesis.evaluate.table import markdown
 from synthesis.model import TargetModel, read_facts, snapshots
 
@@ -33,14 +32,6 @@ Report = Callable[..., None]
 
 #: Baselines by the name of their column; whether only the person is laid down.
 BASELINES = {"nearest neighbour": False, "nearest neighbour, masked": True}
-
-
-@dataclass(frozen=True)
-class ModelRef:
-    """A model folder, or a snapshot in it."""
-
-    folder: Path
-    snapshot: int | None = None
 
 
 Columns = dict[str, list[ModelRef]]
@@ -121,9 +112,7 @@ def evaluate(
         for number, (title, models) in enumerate(_by_subject(columns).items()):
             folder = Path(temporary) / str(number)
             folder.mkdir()
-            loaded = {
-                column: TargetModel.load(ref.folder, snapshot=ref.snapshot) for column, ref in models.items()
-            }
+            loaded = {column: ref.load() for column, ref in models.items()}
             for model in loaded.values():
                 confirm(model.consent)
             clips = held_out(

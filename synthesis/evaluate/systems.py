@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
@@ -21,6 +22,30 @@ from synthesis.windows import Windows, choose_shape, extents, follow, paste
 
 Image = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model folder, or a snapshot in it, written ``FOLDER`` or ``FOLDER@STEP``."""
+
+    folder: Path
+    snapshot: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From its written form; a folder whose name ends in @ and digits is taken as that folder if it exists."""
+        folder, _, step = text.rpartition("@")
+        if folder and step.isdigit() and not Path(text).exists():
+            return cls(Path(folder), int(step))
+        return cls(Path(text))
+
+    def load(self) -> TargetModel:
+        """The generator.
+
+        Raises:
+            ModelError: there is no such model or snapshot.
+        """
+        return TargetModel.load(self.folder, snapshot=self.snapshot)
 
 
 class System(Protocol):
