@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from dataset.errors import ModelError
-from synthesis.losses import feature_matching, gan_loss, person_l1
+from synthesis.appearance import Looks
+from synthesis.losses import core_alpha, feature_matching, gan_loss, person_l1
 from synthesis.networks.discriminator import MultiScaleDiscriminator, PatchTrunk
-from synthesis.networks.generator import CompactGenerator, GeneratorInput
+from synthesis.networks.generator import CompactGenerator, GeneratorInput, take
 from synthesis.networks.perceptual import PerceptualLoss
 
 
@@ -34,22 +35,69 @@ def test_a_patch_sees_70_by_70_pixels():
     assert int(rows.max() - rows.min()) + 1 == 70
 
 
+def some_looks(height: int = 64, width: int = 64) -> Looks:
+    """Random pictures that are looked at in their own places, each meant for one quarter of the window."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    share = torch.zeros(1, 4, height, width)
+    for index in range(4):
+        share[:, index, :, index * width // 4 : (index + 1) * width // 4] = 1
+    return Looks(
+        torch.rand(1, 4, 3, height, width) * 2 - 1,
+        torch.stack([columns, rows]).float().expand(1, 4, -1, -1, -1),
+        torch.ones(1, 4, height, width),
+        share,
+        torch.ones(1, 1, height, width),
+    )
+
+
 def test_the_generator_paints_over_the_plate():
     torch.manual_seed(0)
     generator = CompactGenerator(8, 8)
-    pictures = [torch.rand(1, 3, 64, 96) for _ in range(5)]
-    painting = generator(GeneratorInput(*pictures))
-    blended = painting.alpha * painting.person + (1 - painting.alpha) * pictures[2]
+    label, previous, plate = (torch.rand(1, 3, 64, 96) for _ in range(3))
+    painting = generator(GeneratorInput(label, previous, plate, some_looks(64, 96)))
+    blended = painting.alpha * painting.person + (1 - painting.alpha) * plate
     assert painting.frame.shape == (1, 3, 64, 96)
     assert torch.allclose(painting.frame, blended)
+
+
+def test_an_untrained_generator_shows_each_region_from_its_own_picture():
+    torch.manual_seed(0)
+    looks = some_looks()
+    label, previous, plate = (torch.rand(1, 3, 64, 64) for _ in range(3))
+    with torch.no_grad():
+        person = CompactGenerator(8, 8)(GeneratorInput(label, previous, plate, looks)).person
+    for index in range(4):
+        columns = slice(index * 16 + 2, index * 16 + 14)
+        off = [float((person - looks.pictures[:, k])[..., columns].abs().mean()) for k in range(4)]
+        assert off[index] == min(off)
+        assert off[index] < 0.1
+
+
+def test_a_generator_that_may_not_copy_shows_nothing_of_the_pictures_untrained():
+    torch.manual_seed(0)
+    label, previous, plate = (torch.rand(1, 3, 64, 64) for _ in range(3))
+    generator = CompactGenerator(8, 8, copy=False)
+    inputs = GeneratorInput(label, previous, plate, some_looks())
+    assert torch.allclose(generator(inputs).person, generator(inputs).touch)
+
+
+def test_pictures_are_looked_at_where_the_flow_says():
+    pictures = torch.rand(1, 1, 3, 8, 8)
+    flow = torch.zeros(1, 1, 2, 2, 2)
+    flow[0, 0, :, 0, 0] = torch.tensor([5.0, 2.0])
+    flow[0, 0, :, 1, 1] = torch.tensor([2.5, 3.0])
+    taken = take(pictures, flow)
+    assert torch.allclose(taken[0, 0, :, 0, 0], pictures[0, 0, :, 2, 5], atol=1e-6)
+    assert torch.allclose(taken[0, 0, :, 1, 1], pictures[0, 0, :, 3, 2:4].mean(-1), atol=1e-6)
 
 
 def test_the_second_frame_sends_its_gradient_through_the_first():
     torch.manual_seed(0)
     generator = CompactGenerator(8, 8)
-    fixed = [torch.rand(1, 3, 64, 64) for _ in range(3)]
+    torch.nn.init.normal_(generator.leave.weight, 0, 0.02)
+    label, plate = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
     first = torch.rand(1, 3, 64, 64, requires_grad=True)
-    painting = generator(GeneratorInput(fixed[0], first, fixed[1], fixed[2], fixed[0]))
+    painting = generator(GeneratorInput(label, first, plate, some_looks()))
     painting.frame.sum().backward()
     assert float(first.grad.abs().sum()) > 0
 
@@ -93,3 +141,12 @@ def test_weighted_l1_counts_the_person_more():
     made, real = torch.zeros(1, 3, 1, 2), torch.tensor([1.0, 0.0]).expand(1, 3, 1, 2)
     weight = torch.tensor([3.0, 1.0]).view(1, 1, 1, 2)
     assert float(person_l1(made, real, weight)) == pytest.approx(0.75)
+
+
+def test_the_core_is_pulled_towards_being_opaque_and_the_rest_left_alone():
+    alpha = torch.full((2, 1, 4, 4), 0.5, requires_grad=True)
+    core = torch.zeros(2, 1, 4, 4)
+    core[:, :, 0] = 1
+    core_alpha(alpha, core).backward()
+    assert (alpha.grad[:, :, 0] < 0).all()
+    assert float(alpha.grad[:, :, 1:].abs().sum()) == 0

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from synthesis_figures import still, without
+
+from dataset.errors import ModelError
+from dataset.pose.keypoints import B, PoseSequence
+from synthesis.appearance import Gallery, Item, look_at
+from synthesis.appearance.gallery import _path
+from synthesis.appearance.skinning import Parts, Skin, size_of
+
+SHAPE = (128, 192)
+
+
+def parts_of(poses: PoseSequence, row: int = 0) -> Parts:
+    return {name: points[row] for name, points in poses.parts().items()}
+
+
+def figure(x: float = 64.0, y: float = 170.0, height: float = 130.0) -> Parts:
+    return parts_of(still(x, y, height, 1))
+
+
+def raised(parts: Parts, degrees: float) -> Parts:
+    """The right arm turned about the shoulder."""
+    moved = {name: points.copy() for name, points in parts.items()}
+    body = moved["body"]
+    turn = np.deg2rad(degrees)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    shoulder = body[B["RShoulder"], :2].copy()
+    for name in ("RElbow", "RWrist"):
+        body[B[name], :2] = (body[B[name], :2] - shoulder) @ matrix.T + shoulder
+    return moved
+
+
+def item(parts: Parts, time: float, recording: str = "a", value: int = 0) -> Item:
+    return Item(recording, time, parts, np.full((SHAPE[1], SHAPE[0], 3), value, np.uint8))
+
+
+def at(flow: np.ndarray, point: np.ndarray) -> np.ndarray:
+    x, y = np.rint(point).astype(int)
+    return flow[:, y, x]
+
+
+def test_the_same_pose_is_looked_at_in_its_own_place():
+    flow, seen = Skin(figure(), SHAPE).flow_to(figure())
+    x, y = np.meshgrid(np.arange(SHAPE[0]), np.arange(SHAPE[1]))
+    inner = (slice(None), slice(8, -8), slice(8, -8))  # enlarging a grid bends its outermost cells
+    assert np.abs(flow - np.stack([x, y]))[inner].max() < 0.01
+    assert seen.min() > 0.99
+
+
+def test_a_moved_and_larger_body_is_found_where_it_is():
+    flow, _ = Skin(figure(), SHAPE).flow_to(figure(x=50.0, y=180.0, height=156.0))
+    for name in ("Nose", "RShoulder", "LElbow", "RKnee", "LAnkle", "MidHip"):
+        own, other = figure()["body"][B[name], :2], figure(50.0, 180.0, 156.0)["body"][B[name], :2]
+        assert np.abs(at(flow, own) - other).max() < 3
+
+
+def test_a_raised_arm_is_looked_for_where_the_arm_hangs():
+    target = raised(figure(), 90)
+    flow, _ = Skin(target, SHAPE).flow_to(figure())
+    middle = target["body"][[B["RElbow"], B["RWrist"]], :2].mean(0)
+    expected = figure()["body"][[B["RElbow"], B["RWrist"]], :2].mean(0)
+    assert np.abs(at(flow, middle) - expected).max() < 3
+
+
+def test_a_limb_that_the_reference_does_not_show_counts_as_unseen():
+    hidden = parts_of(without(still(64.0, 170.0, 130.0, 1), "RWrist", "RElbow"))
+    _, seen = Skin(raised(figure(), 90), SHAPE).flow_to(hidden)
+    hand = np.rint(raised(figure(), 90)["body"][B["RWrist"], :2]).astype(int)
+    foot = np.rint(figure()["body"][B["LAnkle"], :2]).astype(int)
+    assert seen[hand[1], hand[0]] < 0.2
+    assert seen[foot[1], foot[0]] > 0.9
+
+
+def test_regions_lie_where_the_body_parts_are_and_nowhere_else():
+    skin = Skin(raised(figure(), 90), SHAPE)
+    body = raised(figure(), 90)["body"]
+    for region, name in ((0, "Neck"), (2, "RWrist"), (3, "LKnee")):
+        x, y = np.rint(body[B[name], :2]).astype(int)
+        assert skin.share[:, y, x].argmax() == region
+    assert skin.share[:, 5, 5].sum() < 0.01
+    assert skin.core[5, 5] == 0
+    x, y = np.rint(body[[B["RHip"], B["RKnee"]], :2].mean(0)).astype(int)
+    assert skin.core[y, x] > 0.9
+
+
+def test_nobody_has_no_regions_and_looks_straight_ahead():
+    nobody = {name: np.zeros_like(points) for name, points in figure().items()}
+    skin = Skin(nobody, SHAPE)
+    flow, seen = skin.flow_to(figure())
+    assert skin.share.max() == skin.core.max() == seen.max() == 0
+    assert np.isfinite(flow).all()
+    assert size_of(nobody["body"]) == 0
+
+
+def test_the_nearest_frame_is_found_for_each_region_by_itself():
+    gallery = Gallery(
+        [item(figure(), 0.0), item(raised(figure(), 90), 5.0), item(raised(figure(), 45), 9.0)], SHAPE
+    )
+    asked = raised(figure(x=70.0, height=120.0), 80)
+    distances = gallery.distances(asked)
+    assert distances.shape == (4, 3)
+    assert distances.argmin(1).tolist()[0] == 1
+    assert distances.argmin(1).tolist()[2] == 1
+    assert np.ptp(distances[3] - 0.3 * distances[0]) < 0.01  # the legs are alike in all three
+
+
+def test_a_frame_is_never_made_from_its_own_moment():
+    gallery = Gallery([item(figure(), 0.0), item(raised(figure(), 90), 1.0)], SHAPE)
+    chosen = gallery.choose([figure(), figure()], "a", np.array([0.0, 0.1]), 0.6)
+    assert (chosen == 1).all()
+    assert (gallery.choose([figure()], "b", np.array([0.0]), 0.6) == 0).all()
+
+
+def test_where_every_frame_is_near_the_farthest_is_taken():
+    gallery = Gallery([item(figure(), 0.0), item(figure(), 0.2), item(figure(), 0.3)], SHAPE)
+    assert gallery.apart("a", 0.05, 0.6).tolist() == [False, False, True]
+
+
+def test_a_choice_is_held_until_changing_is_worth_it():
+    costs = np.array([[0.0, 1.0], [0.011, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    assert _path(costs, 0.02).tolist() == [0, 0, 0, 1, 1]
+
+
+def test_a_long_sequence_cut_in_blocks_goes_on_with_what_it_had():
+    gallery = Gallery([item(figure(), 0.0), item(raised(figure(), 2), 5.0)], SHAPE)
+    held = gallery.choose([raised(figure(), 2)], "", np.array([0.0]), 0.0, np.zeros(4, np.intp))
+    free = gallery.choose([raised(figure(), 2)], "", np.array([0.0]), 0.0)
+    assert (held == 0).all()
+    assert (free == 1).any()
+
+
+def test_a_gallery_comes_back_from_disk(tmp_path):
+    gallery = Gallery([item(figure(), 0.5, "abc", 40), item(raised(figure(), 90), 1.5, "def", 200)], SHAPE)
+    gallery.save(tmp_path / "gallery.npz")
+    again = Gallery.load(tmp_path / "gallery.npz")
+    assert again.shape == SHAPE
+    assert [(one.recording, one.time) for one in again.items] == [("abc", 0.5), ("def", 1.5)]
+    assert np.array_equal(again.items[1].parts["body"], gallery.items[1].parts["body"])
+    assert np.abs(again.items[1].picture.astype(int) - 200).max() <= 2
+
+
+def test_a_damaged_gallery_is_one_line(tmp_path):
+    path = tmp_path / "gallery.npz"
+    Gallery([item(figure(), 0.5)], SHAPE).save(path)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(ModelError, match="damaged"):
+        Gallery.load(path)
+
+
+def test_looks_bring_large_pictures_to_the_size_of_the_window():
+    large = cv2.resize(
+        np.arange(SHAPE[0] * SHAPE[1] * 3, dtype=np.float32).reshape(SHAPE[1], SHAPE[0], 3) % 255,
+        None,
+        fx=2,
+        fy=2,
+    )
+    one = Item("a", 0.0, figure(), large.astype(np.uint8))
+    looks = look_at(Gallery([one], SHAPE), [0, 0, 0, 0], figure())
+    assert looks.pictures.shape == (1, 4, 3, SHAPE[1], SHAPE[0])
+    assert looks.flow.shape == (1, 4, 2, SHAPE[1], SHAPE[0])
+    assert float(looks.pictures.min()) >= -1
