@@ -15,7 +15,7 @@ from collections.abc import Collection as Several
 from pathlib import Path
 
 from dataset.collection.checks import content, facts
-from dataset.collection.checks.survey import Progress, Survey, survey
+from dataset.collection.checks.surveying import Progress, Survey, survey
 from dataset.collection.records import CheckResult, Recording, Subject
 from dataset.errors import CollectionError
 
@@ -57,7 +57,7 @@ def examine(
     names: Several[str] | None = None,
     progress: Progress | None = None,
 ) -> Survey:
-    """Measure what the chosen checks need, and no more; see `dataset.collection.checks.survey.survey`."""
+    """Measure what the chosen checks need, and no more; see `dataset.collection.checks.surveying.survey`."""
     chosen = chosen_checks(names)
     return survey(
         video,

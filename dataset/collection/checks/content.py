@@ -7,7 +7,7 @@ import numpy as np
 from dataset.collection import fingerprint
 from dataset.collection.checks.facts import grade, rounded
 from dataset.collection.checks.look import Look, shift
-from dataset.collection.checks.survey import Survey
+from dataset.collection.checks.surveying import Survey
 from dataset.collection.records import CheckResult
 from dataset.pose.keypoints import SEEN, body_box
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataset.collection.checks.survey import Survey
+from dataset.collection.checks.surveying import Survey
 from dataset.collection.records import CheckResult
 
 #: Seconds. The paper filmed 8 to 17 minutes of each subject; with less, many poses of a source were never seen.
