@@ -18,7 +18,12 @@ from typing import Any, Self
 import pytest
 
 #: The browser reads commands from its file 3 and answers on its file 4.
-_AS_3_AND_4 = "import os, sys; a, b = map(int, sys.argv[1:3]); os.dup2(a, 3); os.dup2(b, 4); os.execv(sys.argv[3], sys.argv[3:])"
+_AS_3_AND_4 = """
+import os, sys
+for number, end in zip((3, 4), sys.argv[1:3]):
+    os.dup2(int(end), number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 #: Key → code and number that the page's events carry.
 _KEYS = {
     "ArrowLeft": ("ArrowLeft", 37),

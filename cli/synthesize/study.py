@@ -67,14 +67,16 @@ def make(
     """Make a page with pairs of clips of the same poses, and the key to it.
 
     Each system has one model, or one video, for each subject, separated by commas, in the same order on both sides.
+    MODEL@STEP is a snapshot that the model keeps.
     """
+    from synthesis.evaluate.systems import ModelRef
     from synthesis.study import Material, make_study, material_of_models
 
     use_threads(threads)
     (first, ours), (second, theirs) = (_system(text) for text in systems)
     if first == second:
         raise SynthesisError(f"both systems are called {first}")
-    kinds = {path.suffix.lower() in VIDEO_SUFFIXES for path in (*ours, *theirs)}
+    kinds = {Path(path).suffix.lower() in VIDEO_SUFFIXES for path in (*ours, *theirs)}
     if len(kinds) > 1:
         raise SynthesisError(
             "models and videos cannot be mixed", hint="give folders, or videos, for both systems"
@@ -85,15 +87,18 @@ def make(
                 raise SynthesisError("--reference, --recording and --on-training-frames go with models")
             if len(ours) != len(theirs):
                 raise SynthesisError(f"{len(ours)} videos stand against {len(theirs)}")
-            material = [Material.of_videos(a.stem, a, b) for a, b in zip(ours, theirs, strict=True)]
+            material = [
+                Material.of_videos(a.stem, a, b)
+                for a, b in zip(map(Path, ours), map(Path, theirs), strict=True)
+            ]
         else:
             if not recording:
                 raise SynthesisError(
                     "no recording was given", hint="name the models' recordings with --recording"
                 )
             material = material_of_models(
-                ours,
-                theirs,
+                [ModelRef.parse(text) for text in ours],
+                [ModelRef.parse(text) for text in theirs],
                 videos_among(recording),
                 Path(temporary),
                 reference=reference,
@@ -132,8 +137,8 @@ def analyse_answers(
     )
 
 
-def _system(text: str) -> tuple[str, list[Path]]:
+def _system(text: str) -> tuple[str, list[str]]:
     name, _, paths = text.partition("=")
     if not name or not paths:
         raise SynthesisError(f"not a system: {text!r}", hint="write NAME=MODEL or NAME=VIDEO")
-    return name, [Path(path) for path in paths.split(",")]
+    return name, paths.split(",")

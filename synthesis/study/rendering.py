@@ -14,8 +14,7 @@ from dataset.provenance import synthetic_tags
 from dataset.video import VideoWriter, read_frames
 from synthesis.consent import RESEARCH_ONLY, confirm
 from synthesis.evaluate.held_out import HeldOut, by_hash, held_out
-from synthesis.evaluate.systems import frames_of
-from synthesis.model import TargetModel
+from synthesis.evaluate.systems import ModelRef, frames_of
 from synthesis.study.make import Material
 
 Image = npt.NDArray[np.uint8]
@@ -26,8 +25,8 @@ CRF = 12
 
 
 def material_of_models(
-    first: Sequence[Path],
-    second: Sequence[Path],
+    first: Sequence[ModelRef],
+    second: Sequence[ModelRef],
     recordings: Sequence[Path],
     folder: Path,
     *,
@@ -38,7 +37,7 @@ def material_of_models(
     """Roll two systems out over the held-out frames of each subject.
 
     Args:
-        first, second: model folders of the two systems, one for each subject, in the same order.
+        first, second: models of the two systems, one for each subject, in the same order.
         recordings: the models' recordings.
         folder: where the videos go.
         reference: add the filmed frames.
@@ -56,17 +55,19 @@ def material_of_models(
     files = by_hash(recordings)
     found: list[Material] = []
     for one, other in zip(first, second, strict=True):
-        models = [TargetModel.load(folder) for folder in (one, other)]
+        models = [ref.load() for ref in (one, other)]
         hashes = [{recording["sha256"] for recording in model.recordings} for model in models]
         if hashes[0] != hashes[1]:
             raise SynthesisError(
-                f"not trained on the same recordings as {one}",
-                path=other,
+                f"not trained on the same recordings as {one.folder}",
+                path=other.folder,
                 hint="pair models of the same subject",
             )
         for model in models:
             confirm(model.consent)
-        clips = held_out(models, files, one / "cache", on_training_frames=on_training_frames, report=report)
+        clips = held_out(
+            models, files, one.folder / "cache", on_training_frames=on_training_frames, report=report
+        )
         clip = max(clips, key=lambda clip: len(clip.held))
         videos = []
         for number, model in enumerate(models):
