@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Self, get_type_hints
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from difflib import get_close_matches
+from types import UnionType
+from typing import Any, Self, Union, get_args, get_origin, get_type_hints
 
 from dataset.errors import ModelError, SynthesisError
 
@@ -19,7 +22,9 @@ class DataConfig:
     holdout: float = 0.0  # share of frames at each recording's end that is never trained on
     gallery: int = 160  # frames of the target that a model keeps, to be bent to the poses asked for
     detail: int = 768  # pixels of height at which these are kept, if the recording has as many
-    apart: float = 0.6  # seconds by which a frame that is bent and the frame that is painted are at least apart
+    apart: float = (
+        0.6  # seconds by which a frame that is bent and the frame that is painted are at least apart
+    )
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,9 @@ class LossConfig:
     lambda_l1: float = 10.0  # plain pixel difference; not in the paper, it steadies short runs
     lambda_core: float = 0.5  # binary cross-entropy of alpha where there is certainly body; not in the paper
     perceptual: str = "squeezenet1_1"  # backbone of the perceptual loss; the paper's is "vgg19"
-    perceptual_weights: str = ""  # file of the backbone's weights; empty: those of the package or of timm's hub
+    perceptual_weights: str = (
+        ""  # file of the backbone's weights; empty: those of the package or of timm's hub
+    )
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,10 @@ class ScheduleConfig:
 class PaperConfig:
     """Sizes and lengths of the paper's global and local stage; only the preset `paper` reads them."""
 
-    size: tuple[int, int] = (512, 256)  # width, height of the global stage's pictures; the local stage's: twice
+    size: tuple[int, int] = (
+        512,
+        256,
+    )  # width, height of the global stage's pictures; the local stage's: twice
     aspect: tuple[int, int] = (16, 9)  # frames are brought to this shape by bars before they are resized
     width: int = 64  # generator channels at the global stage's full resolution; the enhancer has half
     downs: int = 4  # stride-2 convolutions of the global generator
@@ -90,7 +100,9 @@ class PaperConfig:
     local_epochs: float = 30.0  # none leaves the stage out
     global_steps: int | None = None  # instead of epochs
     local_steps: int | None = None  # instead of epochs
-    local_lambda_p: float = 10.0  # weight of the perceptual loss in the local stage; `loss.lambda_p` in the global
+    local_lambda_p: float = (
+        10.0  # weight of the perceptual loss in the local stage; `loss.lambda_p` in the global
+    )
 
 
 @dataclass(frozen=True)
@@ -185,6 +197,54 @@ PRESETS = {
         face=FaceConfig(enabled=True),
     ),
 }
+
+
+def changed(config: SynthesisConfig, settings: Sequence[str]) -> SynthesisConfig:
+    """The config with some fields set, as they are typed on the command line.
+
+    Args:
+        config: where to start.
+        settings: each ``section.field=value``, such as ``schedule.temporal=false``; lists with commas.
+
+    Raises:
+        SynthesisError: there is no such field, or the value is not of its kind.
+    """
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        section, _, key = name.strip().partition(".")
+        known = [
+            f"{one.name}.{inner.name}" for one in fields(config) if is_dataclass(part := getattr(config, one.name))
+            for inner in fields(part)
+        ]  # fmt: skip
+        if not equals or name.strip() not in known:
+            close = get_close_matches(name.strip(), known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+            raise SynthesisError(f"no setting {name.strip()!r}", hint=hint)
+        part = getattr(config, section)
+        kind = get_type_hints(type(part))[key]
+        config = replace(
+            config, **{section: replace(part, **{key: _parse(text.strip(), kind, name.strip())})}
+        )
+    return config
+
+
+def _parse(text: str, kind: Any, name: str) -> Any:
+    choices = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    if type(None) in choices and text.lower() == "none":
+        return None
+    plain = next(choice for choice in choices if choice is not type(None))
+    try:
+        if get_origin(plain) is tuple:
+            values = [part for part in text.split(",") if part.strip()]
+            return tuple(get_args(plain)[0](value) for value in values)
+        if plain is bool:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+                text.lower()
+            ]
+        return plain(text)
+    except (ValueError, KeyError):
+        wanted = getattr(plain, "__name__", str(plain))
+        raise SynthesisError(f"{name} is a {wanted}, not {text!r}") from None
 
 
 def preset(name: str) -> SynthesisConfig:

@@ -58,7 +58,7 @@ def build_stages(
 
         stages: list[Stage] = build(config, prepared, device, world)
         return stages
-    from synthesis.compact import CompactStage
+    from synthesis.compact.stage import CompactStage
 
     compact = CompactStage(config, prepared, world)
     if not config.face.enabled:

@@ -1,7 +1,5 @@
-"""The preset `compact`: its one stage of training, and how its generator paints a sequence."""
+"""The preset `compact`.
 
-from __future__ import annotations
-
-from synthesis.compact.stage import CompactStage, fixed_rows
-
-__all__ = ["CompactStage", "fixed_rows"]
+    stage      its one stage of training
+    painter    frames of the target from poses
+"""

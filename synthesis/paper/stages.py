@@ -22,14 +22,14 @@ from torch import Tensor, nn
 
 from dataset.errors import SynthesisError
 from synthesis.config import SynthesisConfig
-from synthesis.distributed import average_gradients
 from synthesis.evaluate.ssim import ssim
 from synthesis.networks.discriminator import MultiScaleDiscriminator
 from synthesis.networks.perceptual import PerceptualLoss
 from synthesis.pairs import tensor_image
 from synthesis.paper.data import PaperPairs
 from synthesis.paper.face_stage import FaceStage
-from synthesis.paper.generators import paint, picture_size
+from synthesis.paper.generators import picture_size
+from synthesis.paper.learner import Learner
 from synthesis.paper.networks import (
     GlobalGenerator,
     LocalEnhancer,
@@ -37,10 +37,8 @@ from synthesis.paper.networks import (
     judge,
     local_enhancer,
 )
-from synthesis.paper.objective import Weights, differentiate
-from synthesis.paper.ops import forget_uses
-from synthesis.paper.optimiser import SplitAdam
-from synthesis.paper.precision import optimiser, prepare_network, to_network
+from synthesis.paper.objective import Weights
+from synthesis.paper.precision import prepare_network
 from synthesis.paper.sources import PaperSource
 from synthesis.recording import Prepared
 from synthesis.stage import Stage, World, samples_of_step
@@ -144,20 +142,12 @@ class GeneratorStage:
         before: GeneratorStage | None,
     ) -> None:
         self.name, self.config, self.world, self.steps, self.before = name, config, world, steps, before
-        self.perceptual, self.weights = perceptual, weights
-        self.generator = prepare_network(generator, config, world.device)
-        self.discriminator = prepare_network(discriminator, config, world.device)
-        self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
-        self.adam_g = optimiser(generator, config)
-        self.adam_d = optimiser(discriminator, config)
-        self.optimisers: dict[str, torch.optim.Optimizer] = {"adam_g": self.adam_g, "adam_d": self.adam_d}
+        self.learner = Learner(config, world, generator, discriminator, perceptual, weights)
+        self.generator, self.perceptual = generator, perceptual
+        self.networks, self.optimisers = self.learner.networks, self.learner.optimisers
         size = picture_size(config, generator)
         self.pairs = PaperPairs(prepared, config, size, salt=2 if isinstance(generator, LocalEnhancer) else 1)
-        # With one process and one pass a gradient is final as soon as it is known, and need not be kept.
-        self.at_once = isinstance(self.adam_g, SplitAdam) and world.size == config.schedule.accumulate == 1
-        if isinstance(self.adam_g, SplitAdam) and self.at_once:
-            self.adam_g.step_in_backward()
-        from synthesis.compact import fixed_rows
+        from synthesis.compact.stage import fixed_rows
 
         main = max(range(len(prepared)), key=lambda one: len(prepared[one].usable))
         rows, kind = fixed_rows(prepared[main], config.data.holdout, _SCORED)
@@ -175,37 +165,7 @@ class GeneratorStage:
     def step(self, index: int, share: float) -> dict[str, float]:
         """Update both networks once; see `synthesis.stage.Stage.step`."""
         passes = samples_of_step(index, self.config.schedule, self.world)
-        losses: dict[str, float] = {}
-        for numbers in passes:
-            labels, frames = self.pairs.batch(numbers, self.world.device)
-            forget_uses(self.generator)
-            made = self.paint(labels)
-            found = differentiate(
-                made, frames, labels, self._judge, self.perceptual, self.weights, share=1 / len(passes)
-            )
-            for name, value in found.terms.items():
-                losses[name] = losses.get(name, 0.0) + value
-                if not math.isfinite(losses[name]):
-                    raise SynthesisError(
-                        f"the loss is not a number at step {index} of the stage {self.name}",
-                        hint="start again with --precision float32",
-                    )
-            torch.autograd.backward(made[::-1], found.frames[::-1])
-        if not self.at_once:
-            average_gradients(self.generator.parameters(), self.world)
-            self.adam_g.step()
-            self.adam_g.zero_grad(set_to_none=True)
-        average_gradients(self.discriminator.parameters(), self.world)
-        self.adam_d.step()
-        self.adam_d.zero_grad(set_to_none=True)
-        return losses
-
-    def paint(self, labels: list[Tensor], previous: Tensor | None = None) -> list[Tensor]:
-        """A frame for each label, each from the one before; the first from black or `previous`."""
-        made: list[Tensor] = []
-        for label in labels:
-            made.append(paint(self.generator, label, made[-1] if made else previous))
-        return made
+        return self.learner.learn(self.pairs.batch(numbers, self.world.device) for numbers in passes)
 
     def sample(self) -> npt.NDArray[np.uint8]:
         """Stick figure, generated and real frame, below each other; some frames side by side."""
@@ -237,8 +197,4 @@ class GeneratorStage:
         labels, frames = self.pairs.pair(which, row)
         labels = [label.to(self.world.device) for label in labels]
         with torch.no_grad():
-            return labels[-1], self.paint(labels)[-1], frames[-1].to(self.world.device)
-
-    def _judge(self, x: Tensor) -> list[list[Tensor]]:
-        judged: list[list[Tensor]] = self.discriminator(to_network(x, self.discriminator))
-        return judged
+            return labels[-1], self.learner.paint(labels)[-1], frames[-1].to(self.world.device)
