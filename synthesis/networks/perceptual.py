@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dataset.errors import ModelError
+from synthesis.paper.ops import mean_difference
 
 SQUEEZENET = "squeezenet1_1"
 VGG16 = "vgg16"
@@ -81,12 +82,11 @@ class PerceptualLoss(nn.Module):
         found = self.embed(made)
         terms = []
         for depth, (a, b) in enumerate(zip(found, expected, strict=True)):
-            difference = (a.float() - b.float()).abs().mean((1, 2, 3))
             if self.backbone == SQUEEZENET:
-                difference = difference / b.float().abs().mean((1, 2, 3)).clamp_min(1e-6)
+                difference = (a.float() - b.float()).abs().mean((1, 2, 3))
+                terms.append((difference / b.float().abs().mean((1, 2, 3)).clamp_min(1e-6)).mean())
             else:
-                difference = difference * _VGG_WEIGHTS[depth]
-            terms.append(difference.mean())
+                terms.append(_VGG_WEIGHTS[depth] * mean_difference(a, b))
         return torch.stack(terms).sum()
 
     def embed(self, image: Tensor) -> list[Tensor]:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from synthesis.losses import feature_matching, gan_loss
+from synthesis.losses import gan_loss
+from synthesis.paper.ops import mean_difference
 
 Judge = Callable[[Tensor], list[list[Tensor]]]
 
@@ -89,7 +90,7 @@ def differentiate(
         leaf.grad = None
     gan, fm = (
         share * weights.gan * gan_loss(judged, True),
-        share * weights.fm * feature_matching(judged, expected),
+        share * weights.fm * _feature_matching(judged, expected),
     )
     take("gan", gan)
     take("fm", fm)
@@ -106,3 +107,13 @@ def differentiate(
             loss = loss + l1
         frame += torch.autograd.grad(loss, leaf)[0]
     return Gradients(terms, frames)
+
+
+def _feature_matching(made: list[list[Tensor]], real: list[list[Tensor]]) -> Tensor:
+    """L_FM (pix2pixHD eq. 4), as `synthesis.losses.feature_matching`, without copies in float32."""
+    pairs = (
+        pair
+        for scales in zip(made, real, strict=True)
+        for pair in zip(*(part[:-1] for part in scales), strict=True)
+    )
+    return torch.stack([mean_difference(a, b) for a, b in pairs]).mean()

@@ -6,7 +6,7 @@ Three arrangements, each the same sum in another order:
 * `Conv` puts off the gradient of its weights until it has met every use of them in the step. The generator runs twice,
   and one matrix product over both uses is quicker than two, and leaves no gradient of one use waiting in memory for
   the other.
-* `norm_relu` keeps one tensor for its backward pass where normalisation and activation would keep two.
+* `norm_relu` and `mean_difference` keep less for their backward passes, and touch it less often, than their parts do.
 """
 
 from __future__ import annotations
@@ -134,20 +134,43 @@ def norm_relu(x: Tensor, *, relu: bool = True) -> Tensor:
 
 
 class _NormRelu(torch.autograd.Function):
-    """Keeps the input and two numbers per channel; the output's sign is worked out again from the input."""
+    """Normalisation and activation in one: between them nothing is kept."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         y, mean, scale = torch.native_batch_norm(x, None, None, None, None, True, 0.1, _EPS)
-        ctx.save_for_backward(x, mean, scale)
-        return F.relu_(y)
+        F.relu_(y)
+        ctx.save_for_backward(x, y, mean, scale)
+        return y
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Tensor:
-        x, mean, scale = ctx.saved_tensors
-        # The output was above zero exactly where the input is above its channel's mean.
-        dy = torch.where(x > mean.to(x.dtype).view(1, -1, 1, 1), dy, 0)
+        x, y, mean, scale = ctx.saved_tensors
         dx: Tensor = torch.ops.aten.native_batch_norm_backward(
-            dy, x, None, None, None, mean, scale, True, _EPS, [True, False, False]
-        )[0]
+            torch.ops.aten.threshold_backward(dy, y, 0), x, None, None, None, mean, scale, True, _EPS,
+            [True, False, False],
+        )[0]  # fmt: skip
         return dx
+
+
+def mean_difference(made: Tensor, real: Tensor) -> Tensor:
+    """Mean absolute difference, a float32 scalar; no gradient flows into `real`.
+
+    The difference itself is taken in the number format of its operands, whose rounding it cannot add much to, and
+    summed in float32.
+    """
+    value: Tensor = _MeanDifference.apply(made, real.detach())
+    return value
+
+
+class _MeanDifference(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, made: Tensor, real: Tensor) -> Tensor:
+        difference = made - real
+        ctx.save_for_backward(difference)
+        return difference.abs().mean(dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx: Any, dvalue: Tensor) -> tuple[Tensor, None]:
+        (difference,) = ctx.saved_tensors
+        return difference.sign().mul_(float(dvalue) / difference.numel()), None

@@ -105,7 +105,7 @@ class SplitAdam(torch.optim.Optimizer):
 def join_halves(high: Tensor, low: Tensor, out: Tensor) -> None:
     """Write to `out` the float32 numbers with the bf16 `high` as upper and the int16 `low` as lower half."""
     bits = out.view(torch.int32)
-    bits.copy_(high.view(torch.int16)).bitwise_left_shift_(16).add_(low)
+    bits.copy_(high.view(torch.int16)).bitwise_left_shift_(16).add_(low.to(torch.int32))
 
 
 def split_halves(whole: Tensor, high: Tensor, low: Tensor, space: Tensor) -> None:

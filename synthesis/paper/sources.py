@@ -35,7 +35,7 @@ class PaperSource:
     def paint(self, which: int, row: int) -> Image:
         """See `synthesis.paper.face_stage.Source`."""
         labels, _ = self.pairs.pair(which, row)
-        made = self.stage.paint([label.to(self.stage.world.device) for label in labels])[-1]
+        made = self.stage.learner.paint([label.to(self.stage.world.device) for label in labels])[-1]
         return self.pairs.boxes[which].undo(np.rint(tensor_image(made)).astype(np.uint8))
 
 

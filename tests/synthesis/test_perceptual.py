@@ -58,9 +58,9 @@ def test_missing_weights_name_the_way_to_get_them(vgg19_file, tmp_path, monkeypa
     assert "--perceptual squeezenet1_1" in str(error.value.hint)
     with pytest.raises(ModelError, match="no weights for vgg16"):
         PerceptualLoss("vgg16")
-    with pytest.raises(ModelError, match=r"not VGG19: features.28.weight is missing|not VGG19"):
-        path = tmp_path / "other.safetensors"
-        save_file({"features.0.weight": torch.zeros(64, 3, 3, 3)}, path)
+    path = tmp_path / "other.safetensors"
+    save_file({"features.0.weight": torch.zeros(64, 3, 3, 3)}, path)
+    with pytest.raises(ModelError, match="not VGG19"):
         PerceptualLoss("vgg19", path)
 
 
