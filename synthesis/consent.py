@@ -27,7 +27,10 @@ PERSON, MANNEQUIN, RESEARCH_ONLY = KINDS = ("person", "mannequin", "research-onl
 #: What a consent has to cover for a generator to be trained and used.
 PURPOSES = ("train", "synthesise")
 
-_RECORD_IT = "record it with `dataset consent`, and give the record with --consent"
+_RECORD_IT = (
+    "record one with: dataset consent COLLECTION --subject ID --scope train,synthesise --form SIGNED --date DAY, "
+    "then train on the recording in the collection, or give the subject.json with --consent"
+)
 _RESEARCH = "for research on recordings of others that is not published: --research-only"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -14,6 +15,20 @@ from dataset.errors import SynthesisError
 FILE = click.Path(path_type=Path)
 
 Stage = Callable[..., None]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def signing(command: Command) -> Command:
+    """The options that say who signs what a command makes; there is none to leave the signature out."""
+    for option in (
+        click.option("--private-key", type=FILE,
+                     help="Key of the first of these certificates (PEM).  [env: DANCEPROOF_PRIVATE_KEY]"),
+        click.option("--certificate", type=FILE,
+                     help="Certificate chain (PEM, the signer's first) to sign with; by default one for development "
+                     "that says nothing about who you are.  [env: DANCEPROOF_CERTIFICATE]"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 @contextmanager
