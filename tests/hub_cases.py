@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 from hub_server import HubServer
 
+from dataset.collection import Collection
+from dataset.errors import ReleaseError
+
 OWNER, READER, STRANGER = "hf_ownertoken0", "hf_readertoken", "hf_strangertok"
 REPO = "studio/dancers"
 CARD = "---\nlicense: cc0-1.0\n---\n# Dancers\n"
@@ -77,7 +80,7 @@ def write_release(
 ) -> Path:
     """A release as far as publishing looks at it."""
     kind = "person" if people else "mannequin"
-    facts = {"schema": 1, "version": version, "name": name, "subject_kinds": {kind: 2}}
+    facts = {"schema": 1, "version": version, "name": name, "consents": {"anna": {"kind": kind}}}
     content: Files = {**(some_files() if files is None else files), "release.json": json.dumps(facts)}
     rows = {}
     for path, value in content.items():
@@ -113,3 +116,27 @@ def holds(hub: HubServer, folder: Path, revision: str = "main") -> bool:
     """Whether a revision on the hub has exactly the files of a release."""
     there = {path: sha for path, sha in tree_hashes(hub, revision).items() if path != ".gitattributes"}
     return there == folder_hashes(folder)
+
+
+def plain_build(collection: Collection) -> Path:
+    """A release of a collection as far as publishing and withdrawing look at it, without encoding anything."""
+    releases = collection.root / "releases"
+    path = releases / "history.json"
+    history = json.loads(path.read_text())["releases"] if path.exists() else []
+    active = {subject.id for subject in collection.subjects() if subject.status == "active"}
+    things = [thing for thing in (*collection.recordings(), *collection.fakes()) if thing.subject in active]
+    if not things:
+        raise ReleaseError("nothing in it may be published")
+    items = {thing.id: thing.sha256 for thing in things}
+    if history and history[-1]["items"] == items:
+        return releases / history[-1]["version"]
+    version = f"{len(history) + 1}.0.0"
+    files: Files = {f"videos/{t.subject}/{t.id}.mp4": collection.path_of(t).read_bytes() for t in things}
+    names = ", ".join(sorted(active))
+    files |= {"README.md": f"{CARD}Of {names}.\n", "data/train.parquet": b"PAR1" + names.encode() * 300}
+    files |= {f"preview/{name}.html": f"<p>{name}</p>" for name in active}
+    write_release(releases / version, files, version=version, name=collection.name)
+    entry = {"version": version, "dated": "2026-05-01", "state": "", "items": items, "changes": []}
+    history.append(entry | {"split": dict.fromkeys(sorted(active), "train"), "tombstones": {}})
+    path.write_text(json.dumps({"schema": 1, "releases": history}))
+    return releases / version

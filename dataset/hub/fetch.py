@@ -45,6 +45,20 @@ class Fetched:
     downloaded_bytes: int
 
 
+@dataclass(frozen=True)
+class Tell:
+    """Progress within one file, as progress of the whole."""
+
+    progress: Callable[[int, int], None] | None
+    before: int
+    everything: int
+
+    def __call__(self, have: int) -> None:
+        """Say that so many bytes of the file are here."""
+        if self.progress is not None:
+            self.progress(self.before + have, self.everything)
+
+
 def fetch(
     repo_id: str,
     out: str | Path,
@@ -81,11 +95,9 @@ def fetch(
         everything = sum(entry.bytes for entry in entries.values())
         _check_room(partial, everything)
         for entry in entries.values():
-            before = done
             downloaded += _fetch_file(
-                hub, entry, commit, partial / entry.path,
-                lambda n, before=before: progress(before + n, everything) if progress else None,
-            )  # fmt: skip
+                hub, entry, commit, partial / entry.path, Tell(progress, done, everything)
+            )
             done += entry.bytes
             if progress is not None:
                 progress(done, everything)
@@ -192,9 +204,7 @@ def _check_room(partial: Path, everything: int) -> None:
         )
 
 
-def _fetch_file(
-    hub: HubRepository, entry: Entry, commit: str, path: Path, tell: Callable[[int], object]
-) -> int:
+def _fetch_file(hub: HubRepository, entry: Entry, commit: str, path: Path, tell: Tell) -> int:
     """Have one file with the right hash at `path`; returns how many bytes were downloaded."""
     if path.is_file() and path.stat().st_size == entry.bytes and sha256_file(path) == entry.sha256:
         return 0

@@ -314,7 +314,8 @@ def commit_release(hub: HubRepository, what: Plan, title: str, tell: Progress) -
 
 def shows_people(release: Release) -> bool:
     """Whether anybody in the release is a person; true where it is not known."""
-    return not (people := release.facts.get("subject_kinds")) or set(people) != {"mannequin"}
+    consents = release.facts.get("consents")
+    return not consents or any(record.get("kind") != "mannequin" for record in consents.values())
 
 
 def _published(hub: HubRepository, release: Release, state: RemoteState, paths: set[str]) -> str | None:
