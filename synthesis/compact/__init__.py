@@ -1,5 +1,5 @@
 """The preset `compact`.
 
-    stage      its one stage of training
-    painter    frames of the target from poses
+stage      its one stage of training
+painter    frames of the target from poses
 """

@@ -27,7 +27,7 @@ from synthesis.pairs import FramePairBatch, Material, cut_pair, draw_pair, join_
 from synthesis.recording import Prepared
 from synthesis.stage import World, samples_of_step
 
-_GALLERY = 512  # frames of the recordings that training samples are shown, at most
+GALLERY = 512  # frames of the recordings that training samples are shown, at most
 _SCORED = 8  # frames that scores() looks at
 _SHOWN = 3  # of them, those that sample() shows
 
@@ -74,7 +74,7 @@ class CompactStage:
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=schedule.lr_gan, betas=betas)
         self.optimisers: dict[str, torch.optim.Optimizer] = {"adam_g": self.adam_g, "adam_d": self.adam_d}
         self.material = Material(
-            recordings, [recording.small_plate for recording in recordings], gather(recordings, _GALLERY)
+            recordings, [recording.small_plate for recording in recordings], gather(recordings, GALLERY)
         )
         main = max(range(len(recordings)), key=lambda one: len(recordings[one].usable))
         rows, kind = fixed_rows(recordings[main], config.data.holdout, _SCORED)
@@ -154,8 +154,8 @@ class CompactStage:
 
     def _draw(self, numbers: list[int]) -> tuple[FramePairBatch, tuple[Tensor, Tensor]]:
         """Pairs of frames, and for each whether the second is painted from the first and the noise between them."""
-        config, schedule = self.config, self.config.schedule
-        pairs = [draw_pair(self.material, config.data, schedule, n) for n in numbers]
+        schedule = self.config.schedule
+        pairs = [self._pair(number) for number in numbers]
         keeps, noises = [], []
         for number, pair in zip(numbers, pairs, strict=True):
             rng = np.random.default_rng([schedule.seed, number, 1])
@@ -166,6 +166,9 @@ class CompactStage:
         device = self.world.device
         keep = torch.tensor(keeps, device=device).view(-1, 1, 1, 1)
         return join_pairs(pairs, device), (keep, torch.from_numpy(np.concatenate(noises)).to(device))
+
+    def _pair(self, number: int) -> FramePairBatch:
+        return draw_pair(self.material, self.config.data, self.config.schedule, number)
 
     def _paint(
         self, batch: FramePairBatch, draws: tuple[Tensor, Tensor], generator: CompactGenerator | None = None

@@ -32,7 +32,9 @@ def load_base(name: str, generator: nn.Module, discriminator: nn.Module | None) 
     path = _WEIGHTS if name == PEOPLE else Path(name)
     if not path.is_file():
         raise ModelError(
-            "the base weights are missing", path=path, hint="reinstall danceproof, or start with --base none"
+            "the base weights are missing",
+            path=path,
+            hint="reinstall danceproof, or start at random: --set network.base=",
         )
     try:
         stored = {key: value.float() for key, value in load_file(path).items()}
@@ -48,5 +50,7 @@ def load_base(name: str, generator: nn.Module, discriminator: nn.Module | None) 
     except (SafetensorError, RuntimeError) as error:
         told = str(error).splitlines()[0]
         raise ModelError(
-            f"the base weights do not fit these networks ({told})", path=path, hint="start with --base none"
+            f"the base weights do not fit these networks ({told})",
+            path=path,
+            hint="start at random: --set network.base=",
         ) from error
