@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
@@ -22,9 +23,7 @@ class DataConfig:
     holdout: float = 0.0  # share of frames at each recording's end that is never trained on
     gallery: int = 160  # frames of the target that a model keeps, to be bent to the poses asked for
     detail: int = 768  # pixels of height at which these are kept, if the recording has as many
-    apart: float = (
-        0.6  # seconds by which a frame that is bent and the frame that is painted are at least apart
-    )
+    apart: float = 0.6  # seconds between a frame that is painted and those that are bent for it
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,7 @@ class LossConfig:
     lambda_l1: float = 10.0  # plain pixel difference; not in the paper, it steadies short runs
     lambda_core: float = 0.5  # binary cross-entropy of alpha where there is certainly body; not in the paper
     perceptual: str = "squeezenet1_1"  # backbone of the perceptual loss; the paper's is "vgg19"
-    perceptual_weights: str = (
-        ""  # file of the backbone's weights; empty: those of the package or of timm's hub
-    )
+    perceptual_weights: str = ""  # file of its weights; empty: the package's, or those of timm's hub
 
 
 @dataclass(frozen=True)
@@ -83,10 +80,7 @@ class ScheduleConfig:
 class PaperConfig:
     """Sizes and lengths of the paper's global and local stage; only the preset `paper` reads them."""
 
-    size: tuple[int, int] = (
-        512,
-        256,
-    )  # width, height of the global stage's pictures; the local stage's: twice
+    size: tuple[int, int] = (512, 256)  # width, height of the global stage's pictures; the local: twice
     aspect: tuple[int, int] = (16, 9)  # frames are brought to this shape by bars before they are resized
     width: int = 64  # generator channels at the global stage's full resolution; the enhancer has half
     downs: int = 4  # stride-2 convolutions of the global generator
@@ -100,9 +94,7 @@ class PaperConfig:
     local_epochs: float = 30.0  # none leaves the stage out
     global_steps: int | None = None  # instead of epochs
     local_steps: int | None = None  # instead of epochs
-    local_lambda_p: float = (
-        10.0  # weight of the perceptual loss in the local stage; `loss.lambda_p` in the global
-    )
+    local_lambda_p: float = 10.0  # weight of the perceptual loss in the local stage
 
 
 @dataclass(frozen=True)
@@ -226,6 +218,32 @@ def changed(config: SynthesisConfig, settings: Sequence[str]) -> SynthesisConfig
             config, **{section: replace(part, **{key: _parse(text.strip(), kind, name.strip())})}
         )
     return config
+
+
+def described(config: SynthesisConfig) -> list[tuple[str, str, str]]:
+    """Every setting as ``section.field``, its value as it is typed, and the comment beside its definition."""
+    found = []
+    for one in fields(config):
+        part = getattr(config, one.name)
+        if not is_dataclass(part):
+            continue
+        comments = _comments(type(part))
+        for inner in fields(part):
+            value = getattr(part, inner.name)
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            found.append((f"{one.name}.{inner.name}", text, comments.get(inner.name, "")))
+    return found
+
+
+def _comments(kind: type) -> dict[str, str]:
+    """What stands behind the fields of a dataclass in its source."""
+    found = {}
+    for line in inspect.getsource(kind).splitlines():
+        code, _, comment = line.partition("  # ")
+        name, colon, _ = code.strip().partition(":")
+        if colon and comment:
+            found[name] = comment.strip()
+    return found
 
 
 def _parse(text: str, kind: Any, name: str) -> Any:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import click
 
 from cli.app import DanceproofGroup
+from cli.synthesize.base import base
 from cli.synthesize.evaluate import evaluate
 from cli.synthesize.fakes import fakes
+from cli.synthesize.preflight import preflight
+from cli.synthesize.settings import settings
 from cli.synthesize.study import study
 from cli.synthesize.train import train
 from cli.synthesize.transfer import transfer
@@ -19,5 +22,5 @@ def main() -> None:
     """Make labelled fakes of people who agreed to it. Everything made is marked as synthetic."""
 
 
-for command in (train, transfer, fakes, evaluate, study):
+for command in (preflight, train, transfer, fakes, evaluate, study, base, settings):
     main.add_command(command)

@@ -52,6 +52,8 @@ from cli.synthesize.common import FILE, stages
 )
 @click.option("--compile/--no-compile", default=None, help="Compile the networks first.")
 @click.option("--channels-last/--no-channels-last", default=None, help="Keep pictures pixel by pixel.")
+@click.option("--set", "settings", multiple=True, metavar="SECTION.FIELD=VALUE",
+              help="Change any other setting, such as schedule.temporal=false; see synthesize settings.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
 def train(
     recordings: tuple[Path, ...],
@@ -72,6 +74,7 @@ def train(
     device: str,
     compile: bool | None,
     channels_last: bool | None,
+    settings: tuple[str, ...],
     threads: int | None,
 ) -> None:
     """Train a generator of the person in RECORDINGS (one person, a camera that stands still).
@@ -82,7 +85,7 @@ def train(
     from dataclasses import replace
 
     from dataset.errors import PeerError
-    from synthesis.config import preset
+    from synthesis.config import changed, preset
     from synthesis.consent import subject_named
     from synthesis.distributed import leads
     from synthesis.train import train as run
@@ -109,6 +112,7 @@ def train(
         ),
         data=replace(config.data, **_given(height=height, holdout=holdout)),
     )
+    config = changed(config, settings)
     with stages() as report:
 
         def step(done: int, total: int, note: str) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dataset.errors import SynthesisError
-from synthesis.config import PRESETS, SynthesisConfig, changed, preset
+from synthesis.config import PRESETS, SynthesisConfig, changed, described, preset
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -44,3 +44,11 @@ def test_a_setting_that_makes_no_sense_is_refused_as_everywhere():
 def test_an_unknown_preset_is_told_those_there_are():
     with pytest.raises(SynthesisError, match="compact, paper"):
         preset("huge")
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_setting_is_explained_and_can_be_typed_back(name):
+    config = preset(name)
+    listed = described(config)
+    assert all(meaning for _, _, meaning in listed)
+    assert changed(config, [f"{key}={value}" for key, value, _ in listed]) == config
