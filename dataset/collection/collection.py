@@ -223,7 +223,7 @@ class Collection:
     # Changing it
 
     def locked(self) -> AbstractContextManager[None]:
-        """Be the only one who changes the collection until the block ends; not to be nested."""
+        """Be the only one who changes the collection until the block ends; may be nested within a thread."""
         return layout.locked(self.root)
 
     def write(self, record: Record) -> None:

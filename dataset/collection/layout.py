@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ SUBJECT_FILE = "subject.json"
 FOLDERS = ("subjects", "private", "fakes", "models", "detectors", "poses", "releases")
 _LOCK = ".lock"
 _INCOMING = ".incoming-"
+#: Locked folders, and the threads that hold them.
+_HELD: set[tuple[Path, int]] = set()
 _PRIVATE_IGNORE = (
     "# Real names and signed forms: nothing in here is ever committed or published.\n*\n!.gitignore\n"
 )
@@ -47,12 +50,23 @@ def inside(root: Path, relative: str) -> Path:
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Be the only one who changes the collection; others wait. Unfinished imports are settled first."""
+    """Be the only one who changes the collection; others wait. Unfinished imports are settled first.
+
+    Within a thread it may be nested: the outermost block holds the lock.
+    """
+    held = (root.resolve(), threading.get_ident())
+    if held in _HELD:
+        yield
+        return
     with open(root / _LOCK, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for folder in (*sorted((root / "subjects").glob("*/recordings")), root / "fakes"):
-            settle(folder)
-        yield
+        _HELD.add(held)
+        try:
+            for folder in (*sorted((root / "subjects").glob("*/recordings")), root / "fakes"):
+                settle(folder)
+            yield
+        finally:
+            _HELD.remove(held)
 
 
 def make_folders(root: Path) -> None:

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -85,6 +86,17 @@ def test_the_log_tells_what_happened_and_survives_a_torn_line(collection: Collec
         log.write('{"time": "2026-05-0')
     collection.add_subject(Subject("m2", Consent.mannequin()))
     assert [event["event"] for event in collection.events()] == ["created", "subject added", "subject added"]
+
+
+def test_one_thread_may_take_the_lock_twice_and_another_waits(collection: Collection) -> None:
+    waited = threading.Thread(target=collection.add_subject, args=(Subject("m3"),), daemon=True)
+    with collection.locked():
+        collection.add_subject(Subject("m2"))
+        waited.start()
+        waited.join(0.2)
+        assert [subject.id for subject in collection.subjects()] == ["m1", "m2"]
+    waited.join(30)
+    assert [subject.id for subject in collection.subjects()] == ["m1", "m2", "m3"]
 
 
 def test_nobody_is_added_twice_and_nobody_unknown_is_filmed(collection: Collection) -> None:

@@ -134,8 +134,9 @@ def test_the_form_says_what_somebody_has_to_know_before_signing(collection: Coll
         "under 18", "Payment", "until **2031-04-30**", "Signature", "complain", "biometric",
     ):  # fmt: skip
         assert part in text, part
-    assert "☒ **train**" in text
-    assert "☐ **publish**" in text
+    assert "☐ yes  ☐ no  **train**" in text
+    assert "*not asked for:* **publish**" in text
+    assert not set("☒☑✓") & set(text)  # a box that is ticked beforehand is no consent
     assert "Publication is not asked for" in text
     assert set(PURPOSES) == set(SCOPES)
     assert "{{" not in text

@@ -27,7 +27,7 @@ NOISY, VERY_NOISY = 4.0, 12.0
 #: still picture; half a per cent doubles its edges, three lay it beside itself.
 STEADY, MOVING = 0.5, 3.0
 #: Blur of the person, see `dataset.collection.checks.look.blur`.
-SOFT, VERY_SOFT = 0.55, 0.8
+SOFT, VERY_SOFT = 0.5, 0.75
 #: Pixels from head to feet. Generators paint the person about 256 high; below 96 there are no hands and no face.
 TALL, SMALL = 256.0, 96.0
 #: Part of the body's size by which its points spread over the recording: less, and the person stands still.
@@ -119,7 +119,8 @@ def still_camera(seen: Survey) -> CheckResult:
         reach = max(reach, float(np.hypot(*place)))
     shake = float(np.percentile([look.jump for look in seen.looks], 90)) if seen.looks else 0.0
     diagonal = seen.looks[0].diagonal if seen.looks else 1.0
-    moved = 100 * max(reach, shake) / diagonal
+    # What cannot be followed, such as a cut, may give any number; more than the picture is never meant.
+    moved = min(100 * max(reach, shake) / diagonal, 100.0)
     how = "wanders" if reach >= shake else "shakes"
     told = f"the background {how} by {moved:.2f} % of the picture's diagonal"
     return grade(moved, STEADY, MOVING, told, "put the camera on a tripod, switch zoom and stabilisation off")
@@ -139,18 +140,18 @@ def sharpness(seen: Survey) -> CheckResult:
 
 def movement(seen: Survey) -> CheckResult:
     """The person does not merely stand there."""
-    bodies = [_normalised(look) for look in seen.looks if look.people]
-    if len(bodies) < 4:
+    looks = [look for look in seen.looks if look.people]
+    if len(looks) < 4:
         return CheckResult("warning", None, LIVELY, "too few frames with a person to tell whether they move")
-    stacked = np.stack(bodies)
+    size = float(np.median([max(_side(look), 1.0) for look in looks]))
+    stacked = np.stack([_centred(look) / size for look in looks])
     count = np.isfinite(stacked).all(axis=2).sum(axis=0)
     often = stacked[:, count >= 4]
     if not often.size:
         return CheckResult("warning", None, LIVELY, "too few body points to tell whether they move")
     spread = float(np.median(np.nanstd(often, axis=0).max(axis=1)))
     told = f"body points spread by {spread:.1%} of the body's size"
-    result = grade(spread, LIVELY, -1.0, told, "go through the motions of: dataset guide")
-    return result
+    return grade(spread, LIVELY, -1.0, told, "go through the motions of: dataset guide")
 
 
 def new_content(seen: Survey) -> CheckResult:
@@ -175,11 +176,21 @@ def new_content(seen: Survey) -> CheckResult:
     )
 
 
-def _normalised(look: Look) -> np.ndarray:
-    """(25, 2) body points relative to the middle of their box, in body sizes; NaN where a point is not seen."""
+def _side(look: Look) -> float:
+    """Longer side of the box round the main person, in pixels."""
+    left, top, right, bottom = _box(look)
+    return float(max(right - left, bottom - top))
+
+
+def _centred(look: Look) -> np.ndarray:
+    """(25, 2) body points relative to the middle of their box, in pixels; NaN where a point is not seen."""
     body = look.people[0]
-    box = body_box(body)
-    assert box is not None  # the finder returns nobody without points
-    size = max(box[2] - box[0], box[3] - box[1], 1.0)
-    points = (body[:, :2] - ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)) / size
+    left, top, right, bottom = _box(look)
+    points = body[:, :2] - ((left + right) / 2, (top + bottom) / 2)
     return np.where(body[:, 2:] >= SEEN, points, np.nan)
+
+
+def _box(look: Look) -> tuple[float, float, float, float]:
+    box = body_box(look.people[0])
+    assert box is not None  # the finder returns nobody without points
+    return box
