@@ -3,9 +3,9 @@
     python tests/benchmarks/transfer_memory.py [VIDEO]
 
 Trains a tiny generator of a mannequin, makes sources of one and four minutes by repeating the packets of a short clip
-(VIDEO, or a filmed mannequin), and transfers both, each in a process of its own. The clip's poses are put into the cache
-the same number of times, so that the figures are those of reading, normalising, painting, writing and signing; finding
-poses holds one frame at a time as well (`scan_memory.py`), and what it keeps is the same key points.
+(VIDEO, or a filmed mannequin), and transfers both, each in a process of its own. The clip's poses are put into the
+cache the same number of times, so that the figures are those of reading, normalising, painting, writing and signing;
+finding poses holds one frame at a time as well (`scan_memory.py`), and what it keeps is the same key points.
 """
 
 from __future__ import annotations
