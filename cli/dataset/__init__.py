@@ -1,4 +1,4 @@
-"""``dataset``: look into recordings, collect them with consent, estimate poses, film a mannequin."""
+"""``dataset``: look into recordings, collect them with consent, publish them, and take them back."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from cli.dataset.add_recording import add_recording
 from cli.dataset.add_subject import add_subject
 from cli.dataset.build import build
 from cli.dataset.consent import consent
+from cli.dataset.diff import diff
 from cli.dataset.extract import extract
+from cli.dataset.fetch import fetch
 from cli.dataset.guide import guide
 from cli.dataset.info import info
 from cli.dataset.init import init
 from cli.dataset.mannequin import mannequin
 from cli.dataset.migrate import migrate
 from cli.dataset.poses import poses
+from cli.dataset.publish import publish
 from cli.dataset.show import show
 from cli.dataset.validate import validate
+from cli.dataset.withdraw import withdraw
 from dataset.provenance import VERSION
 
 
@@ -33,5 +37,5 @@ def main() -> None:
 _COLLECTION = (
     init, guide, add_subject, consent, add_recording, add_fakes, add_model, add_detector, extract, show, migrate,
 )  # fmt: skip
-for command in (info, poses, mannequin, *_COLLECTION, build, validate):
+for command in (info, poses, mannequin, *_COLLECTION, build, validate, publish, fetch, diff, withdraw):
     main.add_command(command)

@@ -25,7 +25,6 @@ ATTRIBUTES = ".gitattributes"  # the hub's own file: what is kept as a large obj
 _ATTEMPTS = 5
 _WAIT = 1.0  # seconds before the second attempt; doubles
 _TIMEOUT = 120.0  # seconds without a byte after which a connection counts as dead
-_CHUNK = 1 << 20
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -258,7 +257,8 @@ class HubRepository:
                     hf_raise_for_status(answer)
                     # Where the range was passed over, the file comes from its beginning.
                     skip = position if answer.status_code == 200 else 0
-                    for chunk in answer.iter_bytes(_CHUNK):
+                    # As they come: pieces of a fixed size would be lost when the connection breaks within one.
+                    for chunk in answer.iter_bytes():
                         fresh, skip = chunk[skip:], max(0, skip - len(chunk))
                         if fresh:
                             position += len(fresh)

@@ -142,8 +142,6 @@ def prove(hub: HubRepository, journal: Journal, traces: Traces) -> list[str]:
                 for path, file in files.items()
                 if _is_text(path, file) and named.search(hub.text(path, commit).decode("utf-8", "replace"))
             )
-    held = {sha256 for sha256, _ in _objects(hub)}
-    left.extend(f"object {sha[:12]}… ({path})" for sha, path in traces.objects.items() if sha in held - now)
     for commit in traces.commits:
         if commit in current or not answers(hub, commit):
             continue
@@ -151,6 +149,8 @@ def prove(hub: HubRepository, journal: Journal, traces: Traces) -> list[str]:
         for path, file in hub.files(commit).items():
             if file.sha256 not in (None, *now) and readable(hub, path, commit):
                 left.append(f"commit {commit[:12]}: {path} can be downloaded")
+    held = {sha256 for sha256, _ in _objects(hub)}
+    left.extend(f"object {sha[:12]}… ({path})" for sha, path in traces.objects.items() if sha in held - now)
     return left
 
 
