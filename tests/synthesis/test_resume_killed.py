@@ -25,7 +25,7 @@ INSIDE = [("half", 1), ("before", 1), ("between", 1), ("after", 0), ("between", 
 # Each life is a process of its own. They are forked from a server that has PyTorch loaded already, or most of the
 # time would go into imports; the server itself never trains, so a life begins as a fresh process would.
 lives = multiprocessing.get_context("forkserver")
-lives.set_forkserver_preload(["torch", "synthesis.train", "synthesis.compact", "small_runs"])
+lives.set_forkserver_preload(["torch", "synthesis.train", "synthesis.compact.stage", "small_runs"])
 
 
 class Life:
