@@ -67,14 +67,17 @@ class Conv(nn.Conv2d):
 
     def weight_gradient(self) -> Tensor:
         """The gradient of the weights over all uses that wait, in one matrix product."""
-        unrolled, outer = [], []
-        for x, dy in self.waiting:
+        outer = torch.cat([dy.permute(0, 2, 3, 1).reshape(-1, self.out_channels) for _, dy in self.waiting])
+        unrolled = outer.new_empty(len(outer), 9 * self.in_channels)
+        start = 0
+        for x, _ in self.waiting:
             pixels = x.permute(0, 2, 3, 1)
             windows = pixels.unfold(1, 3, 1).unfold(2, 3, 1).permute(0, 1, 2, 4, 5, 3)
-            unrolled.append(windows.reshape(-1, 9 * self.in_channels))
-            outer.append(dy.permute(0, 2, 3, 1).reshape(-1, self.out_channels))
+            count = windows.shape[:3].numel()
+            unrolled[start : start + count].view(*windows.shape).copy_(windows)
+            start += count
         self.waiting.clear()
-        product = torch.cat(outer).t() @ torch.cat(unrolled)
+        product = outer.t() @ unrolled
         return product.view(self.out_channels, 3, 3, self.in_channels).permute(0, 3, 1, 2)
 
 
