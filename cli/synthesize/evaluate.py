@@ -62,11 +62,6 @@ def evaluate(
 
     Writes evaluation.json, evaluation.md, evaluation.html (with the frames) and frames.csv into --out.
     """
-    from synthesis.evaluate.perceptual import open_distance
-    from synthesis.evaluate.run import BASELINES, columns_of, snapshot_columns
-    from synthesis.evaluate.run import evaluate as run
-
-    use_threads(threads)
     if bool(models) == bool(column):
         raise SynthesisError(
             "give either models or columns", hint="synthesize evaluate MODEL --recording FILE"
@@ -75,6 +70,11 @@ def evaluate(
         raise SynthesisError("--snapshots makes columns by itself", hint="name the models without --column")
     if not recording:
         raise SynthesisError("no recording was given", hint="name the models' recordings with --recording")
+    from synthesis.evaluate.perceptual import open_distance
+    from synthesis.evaluate.run import BASELINES, columns_of, snapshot_columns
+    from synthesis.evaluate.run import evaluate as run
+
+    use_threads(threads)
     distance = open_distance(perceptual, backbone=lpips_backbone, weights=lpips_weights)
     columns = snapshot_columns(models) if snapshots else _columns(column) if column else columns_of(models)
     plain, masked = BASELINES

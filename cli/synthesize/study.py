@@ -69,10 +69,6 @@ def make(
     Each system has one model, or one video, for each subject, separated by commas, in the same order on both sides.
     MODEL@STEP is a snapshot that the model keeps.
     """
-    from synthesis.evaluate.systems import ModelRef
-    from synthesis.study import Material, make_study, material_of_models
-
-    use_threads(threads)
     (first, ours), (second, theirs) = (_system(text) for text in systems)
     if first == second:
         raise SynthesisError(f"both systems are called {first}")
@@ -81,6 +77,10 @@ def make(
         raise SynthesisError(
             "models and videos cannot be mixed", hint="give folders, or videos, for both systems"
         )
+    from synthesis.evaluate.systems import ModelRef
+    from synthesis.study import Material, make_study, material_of_models
+
+    use_threads(threads)
     with stages() as report, tempfile.TemporaryDirectory(prefix="study_") as temporary:
         if kinds == {True}:
             if reference or recording or on_training_frames:
