@@ -220,7 +220,8 @@ class _Maker:
         return self._describe(f"item {number}", cut, [_frames(path, cut) for path in videos])
 
     def practice(self, cut: _Cut, *, spoilt_left: bool) -> dict[str, Any]:
-        good = list(_frames(cut.material.reference or cut.material.second, cut))
+        # Both sides are synthetic, as the page says: the filmed clip is never one to choose.
+        good = list(_frames(cut.material.second, cut))
         sides = [_spoilt(good), good] if spoilt_left else [good, _spoilt(good)]
         return self._describe("practice", cut, [iter(side) for side in sides])
 

@@ -9,7 +9,7 @@ from browser import Browser
 
 from dataset.errors import RecordError, SynthesisError
 from dataset.provenance import read_manifest, read_marks
-from dataset.video import VideoInfo, VideoWriter, frame_times
+from dataset.video import VideoInfo, VideoWriter, frame_times, read_frames
 from synthesis.study import Material, analyse, make_study
 from synthesis.study.analyse import Share
 
@@ -102,6 +102,24 @@ def test_clips_are_marked_signed_and_of_the_length_asked_for(material, tmp_path)
         state = read_manifest(clip)
         assert (state.integrity, state.says_synthetic) == ("valid", True)
         assert state.statement["research_only"]
+
+
+def test_a_filmed_clip_is_shown_for_comparison_and_never_offered_as_synthetic(material, tmp_path):
+    real = write_video(tmp_path / "real.mp4", 200)
+    one = material[0]
+    make([Material(one.subject, one.first, one.second, real, "person")], tmp_path / "study", beside=True)
+    page = (tmp_path / "study" / "study.html").read_text("utf-8")
+    assert "For research only" not in page
+    filmed = 0
+    for clip in (tmp_path / "study" / "clips").glob("*.mp4"):
+        image = next(iter(read_frames(clip))).image
+        # The filmed one is the only one with a dark figure on a light ground; the spoilt one has no figure left.
+        if image[5, 90].mean() > 180:
+            filmed += 1
+            assert read_manifest(clip).integrity == "none"
+        else:
+            assert read_manifest(clip).says_synthetic
+    assert filmed == PAIRS + 1
 
 
 def test_videos_of_different_length_are_no_pair(material, tmp_path):
