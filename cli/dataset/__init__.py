@@ -22,6 +22,7 @@ from cli.dataset.mannequin import mannequin
 from cli.dataset.migrate import migrate
 from cli.dataset.poses import poses
 from cli.dataset.publish import publish
+from cli.dataset.sample import sample
 from cli.dataset.show import show
 from cli.dataset.validate import validate
 from cli.dataset.withdraw import withdraw
@@ -37,5 +38,17 @@ def main() -> None:
 _COLLECTION = (
     init, guide, add_subject, consent, add_recording, add_fakes, add_model, add_detector, extract, show, migrate,
 )  # fmt: skip
-for command in (info, poses, mannequin, *_COLLECTION, build, validate, publish, fetch, diff, withdraw):
+for command in (
+    info,
+    poses,
+    mannequin,
+    *_COLLECTION,
+    build,
+    validate,
+    sample,
+    publish,
+    fetch,
+    diff,
+    withdraw,
+):
     main.add_command(command)

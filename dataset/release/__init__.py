@@ -1,9 +1,9 @@
 """From a collection to a data set that others can load, check and cite.
 
-    build(collection)                    the release folder, whole or not at all
-    validate(folder)                     every rule that a release keeps; a finding for each that is broken
-    load(folder_or_repo, config)         its rows, by `datasets`, also streaming
-    frame_pairs(rows)                    consecutive frames out of rows, without decoding whole videos
+    dataset.release.build.build(collection)          the release folder, whole or not at all
+    dataset.release.validate.validate(folder)        every rule that a release keeps; a finding for each that is broken
+    load(folder_or_repo, config)                     its rows, by `datasets`, also streaming
+    frame_pairs(rows)                                consecutive frames out of rows, without decoding whole videos
 
 Names are looked up when they are used, so that importing this package loads no video or Parquet library.
 """
@@ -14,34 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dataset.release.build import build
     from dataset.release.loader import FrameSample, frame_pairs, load, video_file
-    from dataset.release.validate import Finding, validate, validate_collection
 
-__all__ = [
-    "Finding",
-    "FrameSample",
-    "build",
-    "frame_pairs",
-    "load",
-    "validate",
-    "validate_collection",
-    "video_file",
-]
-
-_HOMES = {
-    "Finding": "dataset.release.validate",
-    "FrameSample": "dataset.release.loader",
-    "build": "dataset.release.build",
-    "frame_pairs": "dataset.release.loader",
-    "load": "dataset.release.loader",
-    "validate": "dataset.release.validate",
-    "validate_collection": "dataset.release.validate",
-    "video_file": "dataset.release.loader",
-}
+__all__ = ["FrameSample", "frame_pairs", "load", "video_file"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module("dataset.release.loader"), name)

@@ -140,6 +140,7 @@ class Facts:
             "research": "made for research only",
             "withdrawn": "withdrawn",
             "different splits": "fakes of people in different splits",
+            "is not released": "fakes whose source is left out",
         }
 
         def kind(reason: str) -> str:
