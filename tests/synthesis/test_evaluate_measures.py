@@ -259,3 +259,26 @@ def test_poses_of_walking_people_have_boxes_that_follow():
     feet = np.stack([np.linspace(200, 400, 5), np.full(5, 400.0)], 1)
     boxes = body_boxes(standing(feet, np.full(5, 150.0)))
     assert (np.diff(boxes[:, 0]) > 40).all()
+
+
+def test_a_subject_without_a_model_in_a_column_is_left_out_of_its_mean_by_name():
+    from pathlib import Path
+
+    from synthesis.evaluate.held_out import HeldOut
+    from synthesis.evaluate.results import ALL_ROWS, SubjectResult, averaged, summarise
+    from synthesis.evaluate.scores import REAL, ClipScores
+
+    clip = HeldOut(Path("none.mp4"), "", still(320, 400, 200, 20), 4, np.zeros((480, 640, 3), np.uint8))
+    measures = {name for row in ALL_ROWS for name in (row.top, row.bottom) if name}
+    scored = {name: np.full(16, 0.5) for name in measures}
+    both = SubjectResult("ada", [ClipScores(clip, {"A": scored, "B": scored, REAL: scored})])
+    one = SubjectResult(
+        "ben", [ClipScores(clip, {"A": scored, REAL: scored})], absent={"B": "no model of ben"}
+    )
+    for subject in (both, one):
+        summarise(subject, ["A", "B"], with_poses=True)
+    means = averaged([both, one], ["A", "B"])
+    assert one.figures["B"]["body/ssim/native"].reason == "no model of ben"
+    assert means["A"]["body/ssim/native"].count == 2
+    assert "1 of 2 subjects left out" in means["B"]["body/ssim/native"].reason
+    assert means["B"]["flicker"].value == 1
