@@ -19,9 +19,11 @@ _CHUNK = 1 << 17  # numbers worked on at a time, so that every intermediate stay
 class SplitAdam(torch.optim.Optimizer):
     """Adam (Kingma & Ba, 2015) in float32 on weights that are stored as bf16.
 
-    The state of a weight is ``step`` (a scalar), ``exp_avg`` (bf16: with the paper's beta1 of 0.5 it forgets faster
-    than it could drift), ``exp_avg_sq`` (float32) and ``low`` (int16), each flat, in the order of the weights in
-    memory: 8 bytes beside the 2 of the weight, where float32 Adam needs 16 with the gradient.
+    The state of a weight is ``step`` (a scalar), ``exp_avg`` and ``exp_avg_sq`` (bf16) and ``low`` (int16), the latter
+    three flat, in the order of the weights in memory: 6 bytes beside the 2 of the weight, where float32 Adam needs 16
+    with the gradient. With the paper's beta1 of 0.5 ``exp_avg`` forgets faster than its rounding could add up.
+    ``exp_avg_sq`` changes by a thousandth a step, which rounding to the nearest bf16 number would mostly swallow; it
+    is rounded up or down at random, with the chances that keep its expectation.
 
     Args:
         parameters: bf16 parameters, dense in memory.
@@ -36,6 +38,8 @@ class SplitAdam(torch.optim.Optimizer):
         eps: float = 1e-8,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps})
+        every = (parameter for group in self.param_groups for parameter in group["params"])
+        self._numbers: dict[Tensor, int] = {parameter: number for number, parameter in enumerate(every)}
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.dtype != torch.bfloat16:
@@ -70,24 +74,36 @@ class SplitAdam(torch.optim.Optimizer):
         if not state:
             state["step"] = torch.zeros((), device=weights.device)
             state["exp_avg"] = torch.zeros_like(weights)
-            state["exp_avg_sq"] = torch.zeros_like(weights, dtype=torch.float32)
+            state["exp_avg_sq"] = torch.zeros_like(weights)
             state["low"] = torch.zeros_like(weights, dtype=torch.int16)
         state["step"] += 1
-        buffers = [torch.empty(_CHUNK, device=weights.device) for _ in range(3)]
+        size = min(_CHUNK, len(weights))
+        buffers = [torch.empty(size, device=weights.device) for _ in range(4)]
+        noise = self._noise(parameter, int(state["step"]), size)
         for start in range(0, len(weights), _CHUNK):
             part = slice(start, start + _CHUNK)
             high, low = weights[part], state["low"][part]
-            whole, g, m = (buffer[: len(high)] for buffer in buffers)
+            whole, g, m, v = (buffer[: len(high)] for buffer in buffers)
             join_halves(high, low, whole)
             g.copy_(gradient[part])
             m.copy_(state["exp_avg"][part])
+            v.copy_(state["exp_avg_sq"][part])
             torch._fused_adam_(
-                [whole], [g], [m], [state["exp_avg_sq"][part]], [], [state["step"]],
+                [whole], [g], [m], [v], [], [state["step"]],
                 lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1], weight_decay=0.0,
                 eps=group["eps"], amsgrad=False, maximize=False,
             )  # fmt: skip
             state["exp_avg"][part] = m
+            round_at_random(v, noise[: len(high)], state["exp_avg_sq"][part])
             split_halves(whole, high, low, g.view(torch.int32))
+
+    def _noise(self, parameter: Tensor, step: int, size: int) -> Tensor:
+        """(size,) int32 in [0, 65536), another for each parameter and step, and the same when a run is resumed."""
+        generator = torch.Generator(parameter.device)
+        generator.manual_seed(step * 10_007 + self._numbers[parameter])
+        return torch.randint(
+            0, 1 << 16, (size,), generator=generator, dtype=torch.int32, device=parameter.device
+        )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a state as it is; the base class would turn all of it into bf16."""
@@ -122,6 +138,18 @@ def split_halves(whole: Tensor, high: Tensor, low: Tensor, space: Tensor) -> Non
     low.copy_(bits)  # the 16 bits that fit, read as a signed number
     torch.add(bits, 0x8000, out=space).bitwise_right_shift_(16)
     high.view(torch.int16).copy_(space)
+
+
+def round_at_random(whole: Tensor, noise: Tensor, out: Tensor) -> None:
+    """Write float32 numbers as bf16, rounded up as often as they are far from the number below.
+
+    Args:
+        whole: (N,) float32, not negative; overwritten.
+        noise: (N,) int32, uniform in [0, 65536).
+        out: (N,) bf16.
+    """
+    bits = whole.view(torch.int32)
+    out.view(torch.int16).copy_(bits.add_(noise).bitwise_right_shift_(16))
 
 
 def _flat(tensor: Tensor, like: Tensor | None = None) -> Tensor:

@@ -17,6 +17,7 @@ from synthesis.paper.data import Letterbox
 from synthesis.paper.face import blend, face_boxes, face_corrector
 from synthesis.paper.generators import paint, picture_size
 from synthesis.paper.networks import GlobalGenerator, LocalEnhancer
+from synthesis.paper.painting import prepare_painting
 
 if TYPE_CHECKING:
     from synthesis.model import TargetModel
@@ -40,6 +41,7 @@ def frames(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[Im
     if not isinstance(generator, GlobalGenerator | LocalEnhancer):
         raise ModelError(f"not a generator of the preset paper: {type(generator).__name__}")
     box = Letterbox((plate.shape[1], plate.shape[0]), config.paper.aspect, picture_size(config, generator))
+    quick = prepare_painting(generator, box.size)
     corrector = face_corrector(model)
     boxes = face_boxes(poses, config.face.room) if corrector else []
     to_frame = np.vstack([_inverse(box.matrix()), [0.0, 0.0, 1.0]])
@@ -51,7 +53,7 @@ def frames(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[Im
             yield plate.copy()
             continue
         label = (image_tensor(box.label(poses, row, config.data.face)) + 1) / 2
-        made = paint(generator, label, previous)
+        made = paint(quick, label, previous)
         picture = np.rint(tensor_image(made)).astype(np.uint8)
         image = box.undo(picture)
         face = boxes[row] if corrector else None

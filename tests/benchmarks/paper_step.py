@@ -129,7 +129,7 @@ def child(asked: argparse.Namespace) -> dict[str, Any]:
     with torch.inference_mode():
         for index in range(4):
             labels, frames = batches[index]
-            cpu, wall = _timed(lambda: frame(labels[1], frames[0]))
+            cpu, wall = _timed(lambda label=labels[1], before=frames[0]: frame(label, before))
             if index:
                 result["frame_cpu"].append(cpu)
                 result["frame_wall"].append(wall)
@@ -163,6 +163,7 @@ def our_side(asked: argparse.Namespace) -> tuple[Any, Any]:
     from synthesis.paper.learner import Learner
     from synthesis.paper.networks import global_generator, judge
     from synthesis.paper.objective import Weights
+    from synthesis.paper.painting import prepare_painting
     from synthesis.paper.stages import perceptual_loss
     from synthesis.stage import World
 
@@ -190,8 +191,12 @@ def our_side(asked: argparse.Namespace) -> tuple[Any, Any]:
     def step(labels: Any, frames: Any) -> dict[str, float]:
         return learner.learn([(list(labels), list(frames))])
 
+    painter: list[Any] = []
+
     def frame(label: Any, previous: Any) -> Any:
-        return paint(learner.generator, label, previous)
+        if not painter:  # once per video
+            painter.append(prepare_painting(learner.generator, tuple(asked.size)))
+        return paint(painter[0], label, previous)
 
     return step, frame
 

@@ -16,7 +16,8 @@ from synthesis.paper.networks import (
     local_enhancer,
 )
 from synthesis.paper.ops import Conv, forget_uses, norm_relu
-from synthesis.paper.optimiser import SplitAdam, join_halves, split_halves
+from synthesis.paper.optimiser import SplitAdam, join_halves, round_at_random, split_halves
+from synthesis.paper.painting import FixedConv, prepare_painting
 
 
 def count(network: nn.Module) -> int:
@@ -130,6 +131,16 @@ def test_halves_make_up_the_whole_number():
     assert float(((high.float() - whole) / whole).abs().max()) <= 2**-8
 
 
+def test_rounding_at_random_keeps_the_mean():
+    torch.manual_seed(0)
+    value = 1 + 2**-10  # an eighth of the way from one bf16 number to the next
+    rounded = torch.empty(80_000, dtype=torch.bfloat16)
+    noise = torch.randint(0, 1 << 16, (80_000,), dtype=torch.int32)
+    round_at_random(torch.full((80_000,), value), noise, rounded)
+    assert set(rounded.tolist()) == {1.0, 1 + 2**-7}
+    assert float(rounded.double().mean()) == pytest.approx(value, abs=5e-5)
+
+
 def test_split_adam_follows_adam_in_float32():
     """400 steps that bf16 weights alone could not take: each is a fraction of their last bit."""
     torch.manual_seed(0)
@@ -164,3 +175,25 @@ def test_split_adam_goes_on_from_its_state():
             second.grad = gradient
             other.step()
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (6, 10)])
+def test_a_convolution_made_ready_for_painting_equals_the_plain_one(size):
+    torch.manual_seed(0)
+    conv = Conv(4, 5, 3, reflect=1)
+    x = torch.randn(2, 4, *size)
+    with torch.no_grad():
+        assert torch.allclose(FixedConv(conv)(x), conv(x), atol=1e-5)
+
+
+def test_a_generator_made_ready_for_painting_leaves_the_trained_one_alone():
+    torch.manual_seed(0)
+    network = GlobalGenerator(6, 256, 1, 1).bfloat16()  # 512 channels at the bottom
+    names = list(network.state_dict())
+    quick = prepare_painting(network, (16, 8))
+    x = torch.rand(1, 6, 8, 16).bfloat16()
+    with torch.no_grad():
+        assert torch.allclose(quick(x), network(x), atol=0.1)
+    assert sum(isinstance(part, FixedConv) for part in quick.modules()) == 2
+    assert list(network.state_dict()) == names
+    assert prepare_painting(network, (18, 8)) is network
