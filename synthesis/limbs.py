@@ -78,7 +78,8 @@ def limb_lengths(poses: PoseSequence, anchor: str = "ankles") -> Scales:
     for hand in (poses.left_hand, poses.right_hand):
         for first_point, second_point in _PALM:
             look(f"hand {first_point}", hand[:, first_point], hand[:, second_point])
-    return {kind: float(np.mean(values)) for kind, values in lengths.items()}
+    # Foreshortening only ever shortens: of both sides the longer one is nearer the truth.
+    return {kind: max(values) for kind, values in lengths.items()}
 
 
 def limb_ratios(source: PoseSequence, target: PoseSequence, anchor: str) -> Scales:

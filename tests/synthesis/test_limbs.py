@@ -90,3 +90,11 @@ def test_foreshortened_frames_do_not_shorten_a_bone():
     facing = limb_lengths(SOURCE.film(does("stand"), 6))
     turning = limb_lengths(SOURCE.film(does("turn"), 14))
     assert turning["shoulders"] == pytest.approx(facing["shoulders"], rel=0.08)
+
+
+def test_a_leg_that_is_raised_towards_the_camera_does_not_shorten_the_other():
+    standing = SOURCE.film(does("stand"), 6)
+    body = standing.body.copy()
+    body[:, B["RKnee"]] = 0.7 * body[:, B["RHip"]] + 0.3 * body[:, B["RKnee"]]
+    raised = standing.with_parts(standing.parts() | {"body": body})
+    assert limb_lengths(raised)["thigh"] == pytest.approx(limb_lengths(standing)["thigh"], rel=0.03)
