@@ -180,7 +180,7 @@ def _build(cls: type, values: dict[str, Any]) -> Any:
 
 #: Named starting points; every field can be changed from there.
 PRESETS = {
-    "compact": SynthesisConfig(),
+    "compact": SynthesisConfig(network=NetworkConfig(base="people"), schedule=ScheduleConfig(warmup=0.0)),
     "paper": SynthesisConfig(
         preset="paper",
         data=DataConfig(face="dots"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +100,10 @@ def prepare(
     frames = _store(
         path, cache / f"frames_{info.sha256[:16]}_{size[0]}x{size[1]}.npy", size, len(poses), report
     )
-    plate = background(path, poses, report)
+    known = round(len(poses) * (1 - config.holdout))
+    plate = background(path, poses[:known], report)  # what is held out must not be seen in the background either
     pairs = np.flatnonzero(present[1:] & present[:-1]) + 1
-    usable = pairs[(pairs > 1) & (pairs < round(len(poses) * (1 - config.holdout)))]
+    usable = pairs[(pairs > 1) & (pairs < known)]
     return Prepared(path, info.sha256, poses, windows, frames, size[1] / info.height, plate, usable)
 
 
@@ -119,6 +121,7 @@ def _store(
     if not target.exists():
         temporary = target.with_suffix(".part.npy")
         stored = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, size[1], size[0], 3))
+        _reserve(temporary)
         # Rows are counted, as in the poses: a damaged file may skip frame numbers.
         for row, frame in enumerate(read_frames(path)):
             stored[row] = shrink(frame.image, size)
@@ -128,6 +131,25 @@ def _store(
         temporary.replace(target)
     frames: npt.NDArray[np.uint8] = np.load(target, mmap_mode="r")
     return frames
+
+
+def _reserve(path: Path) -> None:
+    """Have the file system set the file's room aside: a full disk under a memory map kills the process.
+
+    Raises:
+        SynthesisError: there is not so much room; the file is removed.
+    """
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            path.unlink()
+            raise SynthesisError(
+                f"the recording's frames need {size / 1e6:.0f} MB: {error.strerror}",
+                path=path.parent,
+                hint="make room and give the same command again",
+            ) from error
 
 
 def person_mask(poses: PoseSequence, row: int, size: tuple[int, int]) -> Image:
