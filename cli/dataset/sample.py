@@ -16,7 +16,7 @@ from cli.dataset.mannequin import Size
 @click.option(
     "--subjects", type=click.IntRange(1), default=12, show_default=True, help="How many mannequins."
 )
-@click.option("--takes", type=click.IntRange(1), default=2, show_default=True, help="Recordings of each.")
+@click.option("--takes", type=click.IntRange(1, 5), default=2, show_default=True, help="Recordings of each.")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=4.0, show_default=True)
 @click.option("--size", type=Size(), default="240x320", show_default=True, help="Width and height in pixels.")
 @click.option("--fakes", type=FILE, help="A corpus that `synthesize fakes` made of these recordings.")

@@ -30,7 +30,8 @@ def test_the_hub_reads_the_card(release: Path) -> None:
     told = card.data.to_dict()
     assert told["license"] == "cc0-1.0"
     assert [config["config_name"] for config in told["configs"]] == ["recordings", "pairs", "poses"]
-    assert [split["num_examples"] for split in told["dataset_info"][0]["splits"]] == [8, 2, 2]
+    infos = {info["config_name"]: info for info in told["dataset_info"]}
+    assert [split["num_examples"] for split in infos["recordings"]["splits"]] == [8, 2, 2]
     assert "12 short videos of 6 mannequins: 6 rendered" in card.text
     assert "extra_gated_prompt" not in told
 
