@@ -50,6 +50,9 @@ from cli.synthesize.common import FILE, stages
     show_default=True,
     help="Where to compute; auto is a GPU where there is one.",
 )
+@click.option("--perceptual", metavar="BACKBONE",
+              help="Network of the perceptual loss: vgg19 (the paper's), vgg16 or squeezenet1_1.")  # fmt: skip
+@click.option("--perceptual-weights", type=FILE, help="File of its weights, safetensors.")
 @click.option("--compile/--no-compile", default=None, help="Compile the networks first.")
 @click.option("--channels-last/--no-channels-last", default=None, help="Keep pictures pixel by pixel.")
 @click.option("--set", "settings", multiple=True, metavar="SECTION.FIELD=VALUE",
@@ -72,6 +75,8 @@ def train(
     accumulate: int | None,
     holdout: float | None,
     device: str,
+    perceptual: str | None,
+    perceptual_weights: Path | None,
     compile: bool | None,
     channels_last: bool | None,
     settings: tuple[str, ...],
@@ -111,6 +116,13 @@ def train(
             ),
         ),
         data=replace(config.data, **_given(height=height, holdout=holdout)),
+        loss=replace(
+            config.loss,
+            **_given(
+                perceptual=perceptual,
+                perceptual_weights=str(perceptual_weights.resolve()) if perceptual_weights else None,
+            ),
+        ),
     )
     config = changed(config, settings)
     with stages() as report:
