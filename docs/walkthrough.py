@@ -3,7 +3,7 @@
     python docs/walkthrough.py [FOLDER]
 
 Every command is run, and what it prints is what the page shows. The hub is the one of the tests, on loopback
-(`tests/hub_server.py`). The fakes are stand-ins that need no training: softened copies, made by the helper of the tests.
+(`tests/hub_server.py`). The fakes are stand-ins that need no training: softened copies, made by a helper of the tests.
 """
 
 from __future__ import annotations

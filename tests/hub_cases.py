@@ -56,7 +56,7 @@ def run(hub: HubServer, home: Path, *arguments: str, token: str = OWNER) -> subp
     """A ``dataset`` command in a process of its own."""
     command = [sys.executable, "-c", "from cli.dataset import main; main()", *arguments]
     env = environment(hub, home, token)
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
 
 
 def some_files(mark: str = "one") -> Files:

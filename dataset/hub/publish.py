@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dataset.collection.collection import Collection
 
 #: Texts that are kept as large objects, because only those can be deleted for good: whatever shows or names people.
-LARGE_TEXTS = ("*.html", "*.jsonl", "*.csv", "MANIFEST.json", "croissant.json")
+LARGE_TEXTS = ("*.html", "*.jsonl", "*.csv", "MANIFEST.json", "release.json", "croissant.json")
 _RULE = "filter=lfs diff=lfs merge=lfs -text"
 _BATCH = 64  # files that are handed to the object store at a time
 

@@ -79,7 +79,7 @@ def test_two_versions_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         first = load(f"{REPO}@1.0.0", endpoint=hub.url)
         assert first == load(tmp_path / "1.0.0")
         assert load(REPO, endpoint=hub.url)["version"] == "1.1.0"
-        assert not hub.requests("GET", "/cdn/")
+        assert len(hub.requests("GET", "/cdn/")) == 2  # the description of each, and no video
 
 
 @pytest.mark.parametrize("source", ["nowhere", "/nowhere/at/all", "a/b/c"])

@@ -64,7 +64,7 @@ def test_a_new_version_sends_what_changed_and_takes_away_what_went(hub: HubServe
     assert holds(hub, new, "v1.1.0")
     assert holds(hub, tmp_path / "old", "v1.0.0")
     assert done.removed == 1
-    assert len(hub.requests("PUT", "/s3/")) == 3  # bert's video, his page, the manifest
+    assert len(hub.requests("PUT", "/s3/")) == 4  # bert's video, his page, release.json, the manifest
 
 
 def test_a_dry_run_changes_nothing(hub: HubServer, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_people_do_not_go_up_into_an_open_repository(hub: HubServer, tmp_path: P
     assert hub.store.get("datasets", REPO).gated == "manual"  # type: ignore[union-attr]
     order = [row[0] for row in hub.log if row[0] == "PUT"]
     assert hub.log.index(hub.requests("PUT", "/settings")[0]) < hub.log.index(hub.requests("PUT", "/s3/")[0])
-    assert len(order) == 4
+    assert len(order) == 5
 
 
 def test_a_release_that_breaks_a_rule_is_not_published(tmp_path: Path) -> None:

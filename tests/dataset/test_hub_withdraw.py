@@ -52,15 +52,13 @@ def take_out(hub: HubServer, collection: Collection, subject: str = "m2", **more
 
 
 def naming(root: Path, subject: str) -> list[str]:
-    """Files below a folder that name a subject, by name or as text, but for the subject's own record."""
-    named = words([subject])
-    files = [path for path in root.rglob("*") if path.is_file()]
-    return sorted(
-        path.relative_to(root).as_posix()
-        for path in files
-        if named.search(path.relative_to(root).as_posix())
-        or named.search(path.read_bytes().decode("latin-1"))
-    )
+    """Files below a folder that name a subject, by name or in a text; two letters stand in any video by chance."""
+    named, found = words([subject]), []
+    for path in (path for path in root.rglob("*") if path.is_file()):
+        name, content = path.relative_to(root).as_posix(), path.read_bytes()
+        if named.search(name) or (b"\0" not in content and named.search(content.decode("utf-8", "replace"))):
+            found.append(name)
+    return sorted(found)
 
 
 def test_nothing_of_them_is_left_here(hub: HubServer, published: Collection) -> None:
