@@ -54,7 +54,7 @@ def add_recording(
         CollectionError: no such subject, a subject who was withdrawn, or `force` without a reason.
         VideoError: the file cannot be read as a video.
     """
-    from dataset.collection.checks import examine, run_checks
+    from dataset.collection.checks import ALWAYS, examine, run_checks
 
     if force and not reason.strip():
         raise CollectionError("a recording is forced without a reason", path=video, hint="add --reason TEXT")
@@ -64,11 +64,11 @@ def add_recording(
     seen = examine(video, who, collection.recordings(), checks, progress)
     found = run_checks(seen, checks)
     refused = [name for name, result in found.items() if result.outcome == "error"]
-    if refused and (not force or any(name in NEVER_FORCED for name in refused)):
+    if refused and (not force or any(name in ALWAYS for name in refused)):
         raise RecordingRefused(
             "refused: " + "; ".join(f"{name}: {found[name].text}" for name in refused),
             path=video,
-            hint=None if any(name in NEVER_FORCED for name in refused) else "or --force with a --reason",
+            hint=None if any(name in ALWAYS for name in refused) else "or --force with a --reason",
         )
     info = seen.info
     id = check_id(id or _new_id(subject, motion, info.sha256), "recording's id")
@@ -100,10 +100,6 @@ def add_recording(
         _import(collection, video, recording)
         collection.log("recording added", recording=id, subject=subject, sha256=info.sha256)
     return recording
-
-
-#: Checks that no reason overrides.
-NEVER_FORCED = frozenset({"mark", "same bytes"})
 
 
 def _new_id(subject: str, motion: str, sha256: str) -> str:

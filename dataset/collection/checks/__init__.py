@@ -65,12 +65,13 @@ def examine(
         others,
         read=bool(chosen - QUICK),
         looks=bool(chosen - QUICK - READ),
+        unless=lambda seen: any(check(seen).outcome == "error" for check in ALWAYS.values()),
         progress=progress,
     )
 
 
 def run_checks(seen: Survey, names: Several[str] | None = None) -> dict[str, CheckResult]:
-    """The findings by name, in the order of `CHECKS`.
+    """The findings by name, in the order of `CHECKS`; those of `ALWAYS` alone where they refuse the file.
 
     Args:
         seen: what `examine` measured, for the same names.
@@ -80,9 +81,11 @@ def run_checks(seen: Survey, names: Several[str] | None = None) -> dict[str, Che
         CollectionError: no check is called so.
     """
     chosen = chosen_checks(names)
-    found = {}
+    found = {name: check(seen) for name, check in ALWAYS.items()}
+    if any(result.outcome == "error" for result in found.values()):
+        return found  # nothing else was measured
     for name, check in CHECKS.items():
-        if name in chosen:
+        if name in chosen and name not in ALWAYS:
             blind = name not in QUICK | READ and not seen.looks
             found[name] = NOTHING_SEEN if blind else check(seen)
     return found

@@ -69,6 +69,7 @@ def survey(
     *,
     read: bool = True,
     looks: bool = True,
+    unless: Callable[[Survey], bool] = lambda seen: False,
     progress: Progress | None = None,
 ) -> Survey:
     """Measure what the checks need.
@@ -79,6 +80,7 @@ def survey(
         others: the recordings to compare it with.
         read: decode every frame, for damage and the fingerprint.
         looks: look at frames closely, which takes some 0.1 s each.
+        unless: told the facts of the file, says whether that is enough to refuse it: then it is not read.
         progress: called with frames read and how many there will be.
 
     Raises:
@@ -91,7 +93,7 @@ def survey(
         statement = f"C2PA manifest: {manifest.source_type}, by {manifest.generator or 'no program'}"
     synthetic = statement is not None and not is_rendering(info.metadata)
     found = Survey(info, subject, others, statement, synthetic or manifest.says_synthetic)
-    if read or looks:
+    if (read or looks) and not unless(found):
         with ExitStack() as stack:
             finder = None
             if looks:
