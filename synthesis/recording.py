@@ -101,7 +101,9 @@ def prepare(
         path, cache / f"frames_{info.sha256[:16]}_{size[0]}x{size[1]}.npy", size, len(poses), report
     )
     known = round(len(poses) * (1 - config.holdout))
-    plate = background(path, poses[:known], report)  # what is held out must not be seen in the background either
+    plate = background(
+        path, poses[:known], report
+    )  # what is held out must not be seen in the background either
     pairs = np.flatnonzero(present[1:] & present[:-1]) + 1
     usable = pairs[(pairs > 1) & (pairs < known)]
     return Prepared(path, info.sha256, poses, windows, frames, size[1] / info.height, plate, usable)
@@ -120,8 +122,7 @@ def _store(
     """The recording's frames, small, in a file that is mapped into memory."""
     if not target.exists():
         temporary = target.with_suffix(".part.npy")
-        stored = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, size[1], size[0], 3))
-        _reserve(temporary)
+        stored = _reserve(temporary, (count, size[1], size[0], 3))
         # Rows are counted, as in the poses: a damaged file may skip frame numbers.
         for row, frame in enumerate(read_frames(path)):
             stored[row] = shrink(frame.image, size)
@@ -133,23 +134,24 @@ def _store(
     return frames
 
 
-def _reserve(path: Path) -> None:
-    """Have the file system set the file's room aside: a full disk under a memory map kills the process.
+def _reserve(path: Path, shape: tuple[int, int, int, int]) -> npt.NDArray[np.uint8]:
+    """A new array on disk whose room the file system has set aside: a disk that is full later kills the process.
 
     Raises:
-        SynthesisError: there is not so much room; the file is removed.
+        SynthesisError: there is not so much room; no file is left.
     """
-    with path.open("r+b") as file:
-        size = path.stat().st_size
-        try:
-            os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            path.unlink()
-            raise SynthesisError(
-                f"the recording's frames need {size / 1e6:.0f} MB: {error.strerror}",
-                path=path.parent,
-                hint="make room and give the same command again",
-            ) from error
+    try:
+        stored = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise SynthesisError(
+            f"the recording's frames need {np.prod(shape) / 1e6:.0f} MB: {error.strerror}",
+            path=path.parent,
+            hint="make room and give the same command again",
+        ) from error
+    return stored
 
 
 def person_mask(poses: PoseSequence, row: int, size: tuple[int, int]) -> Image:

@@ -130,10 +130,11 @@ class Page:
         schedule = self.config.schedule
         total = sum(stage.steps for stage in self.stages)
         limit = f"{schedule.minutes:g} minutes" if schedule.minutes is not None else f"{total:,} steps"
+        others = f", now {last['stage']}" if len(self.stages) > 1 else ""
         pace = f"{last['seconds'] / last['step']:.3g} s" if last["step"] else "–"
         return [
             ("preset", self.config.preset),
-            ("stage", f"{last['stage']} (of {', '.join(stage.name for stage in self.stages)})"),
+            ("stages", " → ".join(stage.name for stage in self.stages) + others),
             ("steps done", f"{last['step']:,}"),
             ("trained for", f"{last['seconds'] / 60:.1f} min, interruptions left out"),
             ("a step took", f"{pace} on the mean"),

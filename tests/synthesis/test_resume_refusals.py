@@ -26,7 +26,7 @@ from synthesis.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from synthesis.train import train
+from synthesis.train import prepare_all, train
 
 
 class Plain:
@@ -210,6 +210,15 @@ def test_a_log_on_a_full_disk_is_told_and_the_run_goes_on_later(recording, tmp_p
     kept.replace(log)
     assert train([recording], tmp_path, small_config(steps=4), subject="dancer").steps == 4
     assert len(log.read_text().splitlines()) == 4
+
+
+def test_frames_that_do_not_fit_are_refused_before_any_is_stored(recording, tmp_path):
+    with (
+        largest_file(100_000),
+        pytest.raises(SynthesisError, match=r"the recording's frames need \d+ MB: .*make room"),
+    ):
+        prepare_all([recording], tmp_path, small_config(steps=1), lambda what, done, total: None)
+    assert not list(tmp_path.rglob("frames_*"))
 
 
 @pytest.fixture
