@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -134,7 +135,7 @@ def _store(
     return frames
 
 
-def _reserve(path: Path, shape: tuple[int, int, int, int]) -> npt.NDArray[np.uint8]:
+def _reserve(path: Path, shape: tuple[int, int, int, int]) -> np.memmap[Any, np.dtype[np.uint8]]:
     """A new array on disk whose room the file system has set aside: a disk that is full later kills the process.
 
     Raises:
