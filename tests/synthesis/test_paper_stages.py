@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +74,32 @@ def test_nothing_but_a_residual_tells_the_corrected_picture_from_the_painted(tra
     plain = next(iter(generate(model, model.poses[:1], model.plate)))
     changed = np.abs(corrected.astype(int) - plain).max(axis=2) > 0
     assert 0 < changed.mean() < 0.3
+
+
+def test_a_run_stopped_in_every_stage_goes_on_to_the_same_weights(
+    close_up: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from synthesis import runner
+
+    monkeypatch.setattr(runner, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(runner, "CHECKPOINT_COST", float("inf"))
+
+    class Stopped(Exception):
+        """What cuts the run off."""
+
+    def stop_at(wanted: int) -> Callable[[int, int, str], None]:
+        def progress(done: int, total: int, note: str) -> None:
+            if done == wanted:
+                raise Stopped
+
+        return progress
+
+    for step in (1, 3, 5):
+        with pytest.raises(Stopped):
+            train([close_up], tmp_path / "paper", tiny(), subject="dancer", progress=stop_at(step))
+    train([close_up], tmp_path / "paper", tiny(), subject="dancer")
+    for name in ("generator.safetensors", "face.safetensors"):
+        assert (tmp_path / "paper" / name).read_bytes() == (trained / name).read_bytes()
 
 
 def test_frame_by_frame_is_a_configuration(close_up: Path, tmp_path: Path):
