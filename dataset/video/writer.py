@@ -29,7 +29,8 @@ from dataset.video.source import open_container, reason
 _FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _TIME_BASE = Fraction(1, 90_000)  # holds every usual frame rate exactly, and every millisecond
 
-# x264's output depends on the number of threads; a fixed number gives the same bytes on every machine.
+# x264's output depends on the number of threads; a fixed number gives the same bytes on every machine. With its
+# macroblock tree it gave other bytes now and then even so.
 _THREADS = "4"
 
 # The tags that MP4 keeps under its own names, where players look. For any other name the library has to be
@@ -96,7 +97,7 @@ class VideoWriter:
         self.size = (int(size[0]), int(size[1]))
         self.fps = None if fps is None else Fraction(fps).limit_denominator(1001)
         self.count = 0
-        self._options = {"crf": str(crf), "preset": preset, "threads": _THREADS}
+        self._options = {"crf": str(crf), "preset": preset, "threads": _THREADS, "mbtree": "0"}
         self._metadata = dict(metadata or {})
         self._audio_from = None if audio_from is None else Path(audio_from)
         self._stack = ExitStack()
