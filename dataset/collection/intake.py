@@ -93,10 +93,12 @@ def add_recording(
         fingerprint=seen.fingerprint,
     )
     with collection.locked():
-        if any(known.id == id for known in collection.recordings()):
-            raise CollectionError(
-                f"there is a recording {id!r} already", path=collection.root, hint="give another id"
-            )
+        # Looking took a while: somebody else may have been here.
+        if collection.subject(subject).status == "withdrawn":
+            raise CollectionError(f"{subject} was withdrawn", path=collection.root)
+        for known in collection.recordings():
+            if id == known.id or info.sha256 == known.sha256:
+                raise CollectionError(f"there is a recording {known.id!r} already", path=video)
         _import(collection, video, recording)
         collection.log("recording added", recording=id, subject=subject, sha256=info.sha256)
     return recording
