@@ -70,6 +70,8 @@ def publish(
         else:
             click.echo("\n".join(what.lines(repo_id)))
         return
+    if collection is not None:  # before anything is there, so that a withdrawal will look there in any case
+        collection.log("publishing", repo=repo_id, version=release.version)
     with ExitStack() as stack:
         done = publish_release(release, repo_id, public=public, verify=verify, progress=Steps(stack))
     if collection is not None:

@@ -135,8 +135,9 @@ def begin(
 
 
 def published_to(collection: Collection) -> list[str]:
-    """Repositories that the collection's log says it was published to."""
-    return sorted({str(event["repo"]) for event in collection.events() if event.get("event") == "published"})
+    """Repositories that the collection's log says it was published to, or that somebody began to publish to."""
+    told = ("publishing", "published")
+    return sorted({str(event["repo"]) for event in collection.events() if event.get("event") in told})
 
 
 def _read(path: Path) -> Journal:

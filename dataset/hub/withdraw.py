@@ -42,7 +42,7 @@ class Withdrawn:
         date: the day.
         removed: kind → how many.
         version: of the release that replaces the old ones; None if nothing is left to release.
-        repos: repository → its only commit; "deleted" where nothing is left to publish.
+        repos: repository → its only commit; "deleted" where there is no repository any more.
         checked: how many old commits and objects were asked for and are gone.
         outside: folders of models outside the collection, to be deleted by hand.
         retrain: folders of detectors to be trained anew.
@@ -132,13 +132,16 @@ def withdraw(
         local.mark_withdrawn(collection, journal)
         journal.finish(root, "remove")
     release = _rebuild(collection, journal, build, check)
-    for hub in hubs.values():
+    for repo, hub in hubs.items():
+        if not (journal.repos[repo] or Traces()).commits:
+            continue  # nothing was there, or the owners have deleted it
         if release is None:
             remote.delete(hub)
         elif recreate:
             remote.recreate(hub, release, tell)
         else:
             remote.purge(hub, release, tell)
+    local.forget_mentions(collection, journal)
     local.rewrite_log(collection, journal)
     commits = _prove(collection, journal, hubs)
     add_tombstone(root, Tombstone(journal.id, journal.date, journal.removed))

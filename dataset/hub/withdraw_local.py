@@ -87,6 +87,27 @@ def mark_withdrawn(collection: Collection, journal: Journal) -> None:
         collection.write(replace(subject, status="withdrawn", notes=""))
 
 
+def forget_mentions(collection: Collection, journal: Journal) -> None:
+    """Take the names out of what the records of others say, such as that a recording moves like one of theirs."""
+    named = words([journal.subject, *journal.ids])
+
+    def without(text: str) -> str:
+        return named.sub("(withdrawn)", text)
+
+    with collection.locked():
+        for recording in collection.recordings():
+            changed = replace(
+                recording,
+                checks={name: replace(one, text=without(one.text)) for name, one in recording.checks.items()},
+                forced=None if recording.forced is None else without(recording.forced),
+            )
+            if changed != recording:
+                collection.write(changed)
+        for subject in collection.subjects():
+            if subject.notes != (notes := without(subject.notes)):
+                collection.write(replace(subject, notes=notes))
+
+
 def left_behind(collection: Collection, journal: Journal) -> list[str]:
     """Files of the collection that still name the subject or anything of theirs; there should be none.
 

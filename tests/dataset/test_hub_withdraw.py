@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pkgutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hub_server import HubServer
 from mannequin_collection import make_collection
 
 from dataset.collection import Collection
+from dataset.collection.records import CheckResult
 from dataset.errors import CollectionError, DanceproofError, HubError
 from dataset.hub import publish
 from dataset.hub.journal import unfinished
@@ -135,6 +137,16 @@ def test_when_nobody_is_left_the_repository_goes(hub: HubServer, tmp_path: Path)
     assert hub.store.get("datasets", REPO) is None
 
 
+def test_where_publishing_was_begun_is_looked_at_and_nothing_is_made_there(
+    hub: HubServer, published: Collection
+) -> None:
+    published.log("publishing", repo="studio/begun", version="1.0.0")
+    assert list(prepare(published, "m2").repos) == ["studio/begun", REPO]
+    done = take_out(hub, published)
+    assert done.repos["studio/begun"] == "deleted"
+    assert hub.store.get("datasets", "studio/begun") is None
+
+
 def test_looking_changes_nothing(hub: HubServer, published: Collection) -> None:
     before = {path: path.read_bytes() for path in published.root.rglob("*") if path.is_file()}
     journal = prepare(published, "m2")
@@ -164,8 +176,6 @@ def test_the_signed_form_stays_only_if_asked_for(hub: HubServer, published: Coll
 def test_a_model_elsewhere_is_named_and_not_touched(
     hub: HubServer, published: Collection, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     (model,) = [one for one in published.models() if one.subjects == ("m2",)]
     elsewhere = published.path_of(model).rename(tmp_path / "m2-elsewhere")
     with published.locked():
@@ -174,6 +184,18 @@ def test_a_model_elsewhere_is_named_and_not_touched(
     assert done.outside == (str(elsewhere),)
     assert elsewhere.is_dir()
     assert any(str(elsewhere) in line for line in done.cannot_recall)
+
+
+def test_what_the_records_of_others_say_of_them_is_forgotten(hub: HubServer, published: Collection) -> None:
+    other, theirs = published.recordings("m1")[0], published.recordings("m2")[0]
+    check = CheckResult("warning", 0.7, 0.6, f"moves like {theirs.id} of m2 from 0.2 s on")
+    with published.locked():
+        published.write(replace(other, checks={"copy": check}, forced="m2 moves alike"))
+        published.write(replace(published.subject("m3"), notes="a twin of m2"))
+    take_out(hub, published)
+    (again,) = [one for one in published.recordings("m1") if one.id == other.id]
+    assert again.checks["copy"].text == "moves like (withdrawn) of (withdrawn) from 0.2 s on"
+    assert naming(published.root, "m2") == ["detectors/everybody/detector.json", "subjects/m2/subject.json"]
 
 
 class Stopped(Exception):
@@ -195,6 +217,7 @@ STEPS = [
     "huggingface_hub.HfApi.permanently_delete_lfs_files",
     "huggingface_hub.HfApi.create_tag",
     "dataset.hub.withdraw_hub.read_back",
+    "dataset.hub.withdraw.local.forget_mentions",
     "dataset.hub.withdraw.local.rewrite_log",
     "dataset.hub.withdraw._prove",
     "dataset.hub.withdraw.add_tombstone",
