@@ -123,7 +123,9 @@ def transfer(
     moved = smooth(normalize(poses, model.poses, limbs=choices.limbs))
     if not moved.present().any():
         raise PoseError("a person is seen for an instant only", path=source, hint="give a longer video")
-    own = any(recording["sha256"] == poses.video_sha256 for recording in model.recordings)
+    missing = int((~poses.present()).sum())
+    del poses  # of an hour of video these are 200 MB
+    own = any(recording["sha256"] == moved.video_sha256 for recording in model.recordings)
     video = _Video(model, identity, tool, "self" if own else "cross", choices.crf)
     notes = video.write(
         moved,
@@ -136,7 +138,7 @@ def transfer(
     return Transferred(
         out,
         len(moved),
-        int((~poses.present()).sum()),
+        missing,
         (*moved.notes, *notes, *((doubt,) if doubt else ())),
         beside_path(out) if choices.side_by_side else None,
     )

@@ -1,4 +1,4 @@
-"""Films a mannequin as a phone would: turned on its side, at a variable rate, with sound, nobody there at first."""
+"""Films as a phone would: turned on its side, at a variable rate, with sound."""
 
 from __future__ import annotations
 
@@ -8,45 +8,34 @@ from pathlib import Path
 
 import av
 import numpy as np
-from video_files import tone
+from video_files import picture, tone
 
-from dataset.mannequin import Performer, render
-
+#: Width and height when upright.
+SIZE = (96, 128)
 _BASE = Fraction(1, 90_000)
 
 
-def film_by_phone(
-    path: Path, *, seed: int = 8, motion: str = "wave", people: int = 10, empty: int = 3, sound: float = 1.0
-) -> list[float]:
-    """A .mp4 of 144×192 pixels when upright; stored lying, with a display matrix.
+def film_by_phone(path: Path, count: int = 13, *, sound: float = 1.0) -> list[float]:
+    """A .mp4 whose n-th picture says n; stored lying, with a display matrix.
 
     Args:
-        people: frames with a mannequin.
-        empty: frames without anybody in front of them.
-        sound: seconds of an AAC tone, from the first frame on.
+        count: pictures.
+        sound: seconds of an AAC tone, from the first picture on.
 
     Returns:
-        Times of the frames in seconds: uneven, in milliseconds.
+        Times of the pictures in seconds: uneven, in milliseconds.
     """
-    frames = [
-        image
-        for image, _ in render(
-            Performer.from_seed(seed), motion, seconds=people / 10, fps=10, size=(144, 192)
-        )
-    ]
-    frames = [np.full((192, 144, 3), 120, np.uint8)] * empty + frames
-    dice = np.random.default_rng(seed)
-    times = np.round(
-        np.cumsum(np.concatenate([[0.0], dice.uniform(0.021, 0.14, len(frames) - 1)])), 3
-    ).tolist()
+    dice = np.random.default_rng(count)
+    times = np.round(np.cumsum(np.concatenate([[0.0], dice.uniform(0.021, 0.14, count - 1)])), 3).tolist()
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"crf": "14"})
-        stream.width, stream.height, stream.pix_fmt = 192, 144, "yuv420p"
+        stream = container.add_stream("libx264", rate=30, options={"crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
         stream.codec_context.time_base = stream.time_base = _BASE
         stream.set_display_rotation(-90)
         audio = container.add_stream("aac", rate=16_000, layout="mono") if sound else None
-        for image, time in zip(frames, times, strict=True):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(image)), "rgb24")
+        for index, time in enumerate(times):
+            lying = np.ascontiguousarray(np.rot90(picture(index, SIZE)))
+            frame = av.VideoFrame.from_ndarray(lying, "rgb24")
             frame.pts, frame.time_base = round(time / _BASE), _BASE
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

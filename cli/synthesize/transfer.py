@@ -64,6 +64,8 @@ def transfer(
 
     use_threads(threads)
     every = [*sources, *named]
+    if not every:
+        raise SynthesisError("no source was given", hint="name a video whose motion is wanted")
     one_file = len(every) == 1 and bool(out.suffix) and not out.is_dir()
     if one_file and out.resolve() == every[0].resolve():
         raise SynthesisError("the source would be overwritten", path=out, hint="give another --out")

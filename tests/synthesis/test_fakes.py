@@ -1,53 +1,80 @@
+"""Corpora of lay figures: what is made, how it is paired, encoded, signed and traced. No network is needed for that."""
+
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from small_runs import small_config
+from lay_figure import SIZE, load_figure, paint, put_poses, save_figure
+from video_files import make_sound
 
+import synthesis.fakes
+import synthesis.transfer
 from dataset.errors import ConsentError, SynthesisError
 from dataset.files import sha256_file
-from dataset.mannequin import Performer, film
-from dataset.provenance import read_manifest, read_marks
+from dataset.provenance import read_manifest, read_marks, rendering_tags
 from dataset.records import Clip, Corpus
-from dataset.video import VideoInfo, VideoWriter, frame_times, read_frames
-from synthesis.consent import PERSON, Basis
+from dataset.video import VideoInfo, VideoWriter, frame_times
+from synthesis.consent import PERSON, RESEARCH_ONLY, Basis
 from synthesis.fakes import find_targets, make_corpus
-from synthesis.model import TargetModel
-from synthesis.train import train
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_network() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthesis.fakes.TargetModel, "load", load_figure)
+        patch.setattr(
+            synthesis.fakes, "background", lambda path, poses: np.full((*SIZE[::-1], 3), 90, np.uint8)
+        )
+        patch.setattr(synthesis.transfer, "generate", paint)
+        yield
 
 
 @pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording that says nothing of being a rendering, as that of a person would, and with sound."""
-    folder = tmp_path_factory.mktemp("other")
-    film(folder / "film.mp4", Performer.from_seed(5), "wave", seconds=1.4, fps=12, size=(160, 240))
-    from video_files import make_sound
-
-    with VideoWriter(folder / "waver.mp4", (160, 240), audio_from=make_sound(folder / "sound.mp4")) as writer:
-        for frame in read_frames(folder / "film.mp4"):
-            writer.write(frame.image, time=frame.time)
-    return folder / "waver.mp4"
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where recordings and models are."""
+    return tmp_path_factory.mktemp("videos")
 
 
 @pytest.fixture(scope="module")
-def wider(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recording(videos: Path) -> Path:
+    """Says of itself that it is a rendering."""
+    return record(videos / "dancer.mp4", 80, 12, metadata=rendering_tags("dataset mannequin"))
+
+
+@pytest.fixture(scope="module")
+def other(videos: Path) -> Path:
+    """Says nothing of being a rendering, as that of a person would; longer, and with sound."""
+    return record(videos / "waver.mp4", 120, 18, audio_from=make_sound(videos / "sound.m4a"))
+
+
+def record(path: Path, shade: int, count: int, **options: object) -> Path:
+    dice = np.random.default_rng(shade)
+    with VideoWriter(path, SIZE, fps=12, **options) as writer:  # type: ignore[arg-type]
+        for _ in range(count):
+            writer.write(dice.integers(shade, shade + 60, (*SIZE[::-1], 3), np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def model_folder(videos: Path, recording: Path) -> Path:
+    """A model of the dancer with a snapshot."""
+    return save_figure(videos / "dancer", recording, "dancer", snapshots=(3,))
+
+
+@pytest.fixture(scope="module")
+def wider(videos: Path, recording: Path) -> Path:
     """A second model of the dancer, of another width."""
-    from dataclasses import replace
-
-    config = small_config(steps=6)
-    folder = tmp_path_factory.mktemp("models") / "dancer_wider"
-    train([recording], folder, replace(config, network=replace(config.network, width=12)), subject="dancer")
-    return folder
+    return save_figure(videos / "dancer_wider", recording, "dancer", width=12)
 
 
 @pytest.fixture(scope="module")
-def waver(other: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def waver(videos: Path, other: Path) -> Path:
     """A model of the other one, for research only."""
-    folder = tmp_path_factory.mktemp("models") / "waver"
-    train([other], folder, small_config(steps=2), subject="waver", research_only=True)
-    return folder
+    return save_figure(videos / "waver", other, "waver", basis=Basis(RESEARCH_ONLY, "waver"))
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +88,8 @@ def corpus(
 ) -> Corpus:
     """Two models and a snapshot of one subject, one model of another."""
     out = tmp_path_factory.mktemp("corpus")
+    for path in (recording, other):
+        put_poses(out / "cache", path)
     make_corpus([model_folder, wider, waver], [recording, other], out, cross=1)
     return Corpus.load(out)
 
@@ -159,17 +188,17 @@ def test_a_model_given_twice_or_without_its_recording_is_refused(
 def test_one_recording_under_two_names_is_refused(
     model_folder: Path, recording: Path, tmp_path: Path
 ) -> None:
-    train([recording], tmp_path / "again", small_config(steps=1), subject="another_name")
+    save_figure(tmp_path / "again", recording, "another_name")
     with pytest.raises(SynthesisError, match="dancer and another_name were both trained on it"):
         find_targets([model_folder, tmp_path / "again"], [recording])
 
 
 def test_consent_that_has_run_out_stops_the_corpus_before_anything_is_written(
-    model_folder: Path, recording: Path, tmp_path: Path
+    recording: Path, tmp_path: Path
 ) -> None:
-    model = TargetModel.load(model_folder)
-    model.consent = Basis(PERSON, "dancer", "ab" * 32, expires="2020-01-01")
-    model.save(tmp_path / "over")
+    save_figure(
+        tmp_path / "over", recording, "dancer", basis=Basis(PERSON, "dancer", "ab" * 32, "2020-01-01")
+    )
     with pytest.raises(ConsentError, match="ran out on 2020-01-01"):
         make_corpus([tmp_path / "over"], [recording], tmp_path / "corpus")
     assert not (tmp_path / "corpus").exists()
@@ -178,8 +207,26 @@ def test_consent_that_has_run_out_stops_the_corpus_before_anything_is_written(
 def test_people_without_a_model_are_stamped_unless_they_are_nobody(
     model_folder: Path, recording: Path, other: Path, tmp_path: Path
 ) -> None:
+    put_poses(tmp_path / "cache", recording)
     corpus = make_corpus([model_folder], [recording], tmp_path, further=[other], weak=False)
     (further,) = fakes(corpus, "recording", "waver")
     assert further.origin["research_only"] == "true"
     (own,) = fakes(corpus, "recording", "dancer")
     assert own.origin["consent"] == "mannequin"
+
+
+def test_two_people_with_consent_make_a_fake_that_names_both_records(
+    videos: Path, recording: Path, other: Path, tmp_path: Path
+) -> None:
+    for path in (recording, other):
+        put_poses(tmp_path / "cache", path)
+    ann = save_figure(videos / "ann", recording, "ann", basis=Basis(PERSON, "ann", "aa" * 32))
+    ben = save_figure(videos / "ben", other, "ben", basis=Basis(PERSON, "ben", "bb" * 32))
+    notes: list[str] = []
+    corpus = make_corpus([ann, ben], [recording, other], tmp_path, note=notes.append)
+    (fake,) = fakes(corpus, "cross", "ann")
+    assert fake.origin["consent"] == "person"
+    assert fake.origin["consent_sha256"] == "aa" * 32
+    assert fake.origin["motion_consent_sha256"] == "bb" * 32
+    assert "research_only" not in fake.origin
+    assert len(notes) == 2  # neither record can be asked again
