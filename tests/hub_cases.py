@@ -79,8 +79,9 @@ def write_release(
     people: bool = False,
 ) -> Path:
     """A release as far as publishing looks at it."""
-    kind = "person" if people else "mannequin"
-    facts = {"schema": 1, "version": version, "name": name, "consents": {"anna": {"kind": kind}}}
+    consent = {"kind": "person" if people else "mannequin", "scope": ["publish"], "jurisdiction": "DE"}
+    consent |= {"date": "2026-05-01", "expires": None, "form_sha256": "0" * 64}
+    facts = {"schema": 1, "version": version, "name": name, "consents": {"anna": consent}}
     content: Files = {**(some_files() if files is None else files), "release.json": json.dumps(facts)}
     rows = {}
     for path, value in content.items():
