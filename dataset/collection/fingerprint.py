@@ -2,7 +2,8 @@
 
 The picture is averaged over a coarse grid of cells a few times a second. Each cell's mean over the time is taken away,
 and with it everything that stands still; what is left is how light moves about, which two performances before the same
-wall do not share and two encodings of one performance do. Two such series are compared at every shift in time.
+wall do not share and two encodings of one performance do. Two such series are compared at every shift in time; what
+stands still has to be alike as well.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ COARSE, FINE = 0.25, 0.0625
 SHORT = 8.0
 #: Samples and part of the shorter video that must overlap to be compared.
 _LEAST_SAMPLES, _LEAST_PART = 8, 0.5
+#: Correlation of the mean pictures, cell by cell: a short film may move like another by chance, but not elsewhere.
+_SCENE = 0.8
 #: Levels of 255: below this standard deviation nothing moves, and what is left is noise.
 _STILL = 0.25
 #: How differently strong the movement may be: an encoder softens, brightness may have been changed a little.
@@ -89,7 +92,8 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> Likeness:
 
 def _best(a: Series, b: Series) -> tuple[float, int]:
     """Highest correlation over all shifts, and the shift of `b` in samples."""
-    least = max(_LEAST_SAMPLES, round(_LEAST_PART * min(len(a), len(b))))
+    shorter = min(len(a), len(b))
+    least = min(shorter, max(_LEAST_SAMPLES, round(_LEAST_PART * shorter)))
     best = (0.0, 0)
     for lag in range(least - len(b), len(a) - least + 1):
         one = a[max(lag, 0) : lag + len(b)]
@@ -101,8 +105,17 @@ def _best(a: Series, b: Series) -> tuple[float, int]:
 
 
 def _correlation(one: Series, two: Series) -> float:
+    if _alike(one.mean(0), two.mean(0)) < _SCENE:
+        return 0.0
     one, two = one - one.mean(0), two - two.mean(0)
     strength = float(np.sqrt((one**2).mean())), float(np.sqrt((two**2).mean()))
     if min(strength) < _STILL or max(strength) > _STRENGTH * min(strength):
         return 0.0
     return float((one * two).mean()) / (strength[0] * strength[1])
+
+
+def _alike(one: Series, two: Series) -> float:
+    """Correlation over the cells of two mean pictures; 1 where both are one shade."""
+    one, two = one - one.mean(), two - two.mean()
+    size = float(np.sqrt((one**2).sum() * (two**2).sum()))
+    return float((one * two).sum()) / size if size > 1e-9 else 1.0

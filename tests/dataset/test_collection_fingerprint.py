@@ -114,3 +114,11 @@ def test_fine_and_coarse_fingerprints_are_compared_on_the_coarser_grid() -> None
 def test_samples_come_back_to_a_fraction_of_a_level() -> None:
     samples = np.random.default_rng(2).uniform(0, 255, (5, 16))
     assert np.abs(unpack(pack(samples, 0.25)) - samples).max() < 0.003
+
+
+def test_the_same_movement_elsewhere_is_no_copy() -> None:
+    rng = np.random.default_rng(3)
+    moves = 8 * rng.standard_normal((40, 16))
+    here, there = (pack(np.clip(place + moves, 0, 255), 0.25) for place in 40 + 160 * rng.random((2, 16)))
+    assert compare(here, here).score > 0.99
+    assert compare(here, there).score < 0.6
