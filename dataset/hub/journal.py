@@ -26,12 +26,12 @@ class Traces:
 
     Attributes:
         commits: every commit that a branch or tag led to.
-        objects: hash of every large object → a path at which it stood.
+        objects: hash of every large object → a path and a commit at which it stood; no commit, if none has it.
         access: who was let in to a gated repository, and should be told.
     """
 
     commits: list[str] = field(default_factory=list)
-    objects: dict[str, str] = field(default_factory=dict)
+    objects: dict[str, list[str]] = field(default_factory=dict)
     access: list[str] = field(default_factory=list)
 
 

@@ -143,7 +143,7 @@ def withdraw(
             remote.purge(hub, release, tell)
     local.forget_mentions(collection, journal)
     local.rewrite_log(collection, journal)
-    commits = _prove(collection, journal, hubs)
+    commits, asked = _prove(collection, journal, hubs)
     add_tombstone(root, Tombstone(journal.id, journal.date, journal.removed))
     collection.log("withdrawn", tombstone=journal.id, version=release.version if release else None)
     for repo in hubs if release else ():
@@ -151,14 +151,13 @@ def withdraw(
             "published", repo=repo, version=release.version if release else "", commit=commits[repo]
         )
     journal.delete(root)
-    traces = [one for one in journal.repos.values() if one is not None]
     return Withdrawn(
         tombstone=journal.id,
         date=journal.date,
         removed=journal.removed,
         version=release.version if release else None,
         repos=commits,
-        checked=sum(len(one.commits) + len(one.objects) for one in traces),
+        checked=asked,
         outside=tuple(journal.outside),
         retrain=tuple(journal.retrain),
         cannot_recall=tuple(beyond_reach(journal)),
@@ -203,12 +202,16 @@ def _rebuild(
     return (check or check_release)(find_release(folder)[0])
 
 
-def _prove(collection: Collection, journal: Journal, hubs: dict[str, HubRepository]) -> dict[str, str]:
-    """Repository → its commit, once nothing is left anywhere."""
+def _prove(
+    collection: Collection, journal: Journal, hubs: dict[str, HubRepository]
+) -> tuple[dict[str, str], int]:
+    """(repository → its commit, how many old commits and files were asked for), once nothing is left anywhere."""
     left = [f"{collection.root / name}" for name in local.left_behind(collection, journal)]
-    commits = {}
+    commits, asked = {}, 0
     for repo, hub in hubs.items():
-        left.extend(f"{repo}: {what}" for what in remote.prove(hub, journal, journal.repos[repo] or Traces()))
+        found, count = remote.prove(hub, journal, journal.repos[repo] or Traces())
+        left.extend(f"{repo}: {what}" for what in found)
+        asked += count
         state = hub.state()
         commits[repo] = "deleted" if state is None else state.head
     if left:
@@ -217,4 +220,4 @@ def _prove(collection: Collection, journal: Journal, hubs: dict[str, HubReposito
             f"the withdrawal is not complete, this can still be had: {'; '.join(left[:5])}{more}",
             hint="type the same again; if old commits go on answering, with --recreate",
         )
-    return commits
+    return commits, asked

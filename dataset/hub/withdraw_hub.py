@@ -25,7 +25,7 @@ def look(hub: HubRepository) -> Traces:
     if hub.state() is None:
         return Traces()
     commits: dict[str, None] = {}
-    objects: dict[str, str] = {}
+    objects: dict[str, list[str]] = {}
     for head in {**hub.branches(), **hub.tags()}.values():
         for commit in hub.history(head):
             if commit in commits:
@@ -33,9 +33,9 @@ def look(hub: HubRepository) -> Traces:
             commits[commit] = None
             for path, file in hub.files(commit).items():
                 if file.sha256 is not None:
-                    objects[file.sha256] = path
+                    objects[file.sha256] = [path, commit]
     for sha256, path in _objects(hub):
-        objects.setdefault(sha256, path)
+        objects.setdefault(sha256, [path, ""])
     return Traces(list(commits), objects, _access(hub))
 
 
@@ -114,18 +114,21 @@ def delete(hub: HubRepository) -> None:
     )
 
 
-def prove(hub: HubRepository, journal: Journal, traces: Traces) -> list[str]:
-    """What can still be had from a repository that should be gone; empty if nothing.
+def prove(hub: HubRepository, journal: Journal, traces: Traces) -> tuple[list[str], int]:
+    """What can still be had from a repository that should be gone.
 
-    Looks at every revision that can be listed (names and texts), at the hub's list of large objects, and asks for each
-    old commit, and for each old object through each old commit.
+    Looks at every revision that can be listed (names and texts), asks for each old commit and for each old file at the
+    address where it was, and looks through the hub's list of large objects.
+
+    Returns:
+        (what is left, a line each; how many old commits and files were asked for)
 
     Raises:
         HubError: the hub cannot tell.
     """
-    left: list[str] = []
     if hub.state() is None:
-        return left
+        return [], 0
+    left: list[str] = []
     named = words([journal.subject, *journal.ids])
     now: set[str] = set()
     current: set[str] = set()
@@ -142,16 +145,17 @@ def prove(hub: HubRepository, journal: Journal, traces: Traces) -> list[str]:
                 for path, file in files.items()
                 if _is_text(path, file) and named.search(hub.text(path, commit).decode("utf-8", "replace"))
             )
-    for commit in traces.commits:
-        if commit in current or not answers(hub, commit):
-            continue
-        left.append(f"commit {commit[:12]} still answers")
-        for path, file in hub.files(commit).items():
-            if file.sha256 not in (None, *now) and readable(hub, path, commit):
-                left.append(f"commit {commit[:12]}: {path} can be downloaded")
+    commits = [commit for commit in traces.commits if commit not in current]
+    left.extend(f"commit {commit[:12]} still answers" for commit in commits if answers(hub, commit))
+    objects = {sha256: where for sha256, where in traces.objects.items() if sha256 not in now}
+    left.extend(
+        f"{path} of commit {commit[:12]} can be downloaded"
+        for path, commit in objects.values()
+        if commit and readable(hub, path, commit)
+    )
     held = {sha256 for sha256, _ in _objects(hub)}
-    left.extend(f"object {sha[:12]}… ({path})" for sha, path in traces.objects.items() if sha in held - now)
-    return left
+    left.extend(f"object {sha256[:12]}… ({objects[sha256][0]})" for sha256 in objects if sha256 in held)
+    return left, len(commits) + len(objects)
 
 
 def answers(hub: HubRepository, revision: str) -> bool:

@@ -101,7 +101,8 @@ def test_nothing_of_them_is_left_on_the_hub(hub: HubServer, published: Collectio
     assert {path.name for path in (repo.folder / "lfs").iterdir()} == kept
     assert objects - kept
     assert not naming(repo.folder, "m2")
-    assert done.checked == len(old) + len(objects)
+    assert done.checked == len(old) + len(objects - kept)
+    assert len(hub.requests("HEAD", "/resolve/")) == len(objects - kept)  # each was asked for where it was
     assert done.repos == {REPO: repo.branches["main"]}
 
 
