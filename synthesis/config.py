@@ -17,6 +17,7 @@ class DataConfig:
     """How a recording becomes training pairs."""
 
     height: int = 256  # pixels of the window that the generator paints, a multiple of 32
+    labels: str = "stickfigure"  # what shows the pose: "stickfigure" as in the paper, or "densepose"
     face: str = "contours"  # how the stick figure shows the face: "dots" as in the paper, or "contours"
     margin: float = 0.12  # space left round the person in the window, as a share of the person's size
     jitter: float = 0.05  # random shift and scale of the window in training, as a share of its height
@@ -133,6 +134,8 @@ class SynthesisConfig:
             )
         if self.schedule.precision not in ("bf16", "float32"):
             raise SynthesisError(f"precision is bf16 or float32, not {self.schedule.precision!r}")
+        if self.data.labels not in ("stickfigure", "densepose"):
+            raise SynthesisError(f"labels is stickfigure or densepose, not {self.data.labels!r}")
         if self.data.face not in ("dots", "contours"):
             raise SynthesisError(f"face is dots or contours, not {self.data.face!r}")
         if self.schedule.steps < 1:

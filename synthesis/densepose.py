@@ -144,6 +144,74 @@ class DensePose:
         return out
 
 
+def label_source(kind: str, poses: PoseSequence, face: str, iuv: Path | None) -> LabelSource:
+    """The labels of a video.
+
+    Args:
+        kind: "stickfigure" or "densepose", as in `config.data.labels`.
+        poses: of the video, in full-frame pixels.
+        face: how a stick figure shows the face.
+        iuv: folder of DensePose maps of the video.
+
+    Raises:
+        PoseError: maps are wanted and none are given, or given and not wanted; or as `DensePose.open`.
+    """
+    if kind == "densepose":
+        if iuv is None:
+            raise PoseError("DensePose maps of the video are needed", hint="name their folder with --iuv")
+        return DensePose.open(iuv, size=poses.size, frames=len(poses))
+    if iuv is not None:
+        raise PoseError(
+            "maps were given, but the labels are stick figures", path=iuv, hint="train on maps as well: --iuv"
+        )
+    return StickFigures(poses, face)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The labels of one video where normalisation has brought its person.
+
+    Normalisation scales and shifts each frame (paper §3.3); a window on the target's picture is looked up where it lies
+    on the source's.
+
+    Attributes:
+        labels: of the source, with frames of its size.
+        scale: (T,), pixels of the target per pixel of the source.
+        shift: (T, 2), pixels of the target: p on the source is at ``scale * p + shift`` on the target.
+    """
+
+    labels: LabelSource
+    scale: npt.NDArray[np.float64]
+    shift: npt.NDArray[np.float64]
+
+    @classmethod
+    def between(cls, labels: LabelSource, source: PoseSequence, moved: PoseSequence) -> Self:
+        """The scale and shift that carry the source's key points to the moved ones, by least squares in each frame.
+
+        Raises:
+            PoseError: the sequences have different lengths.
+        """
+        if len(source) != len(moved):
+            raise PoseError(f"{len(source)} poses and {len(moved)} moved ones do not belong together")
+        scale, shift = np.ones(len(source)), np.zeros((len(source), 2))
+        for row, (a, b) in enumerate(zip(source.body, moved.body, strict=True)):
+            seen = np.minimum(a[:, 2], b[:, 2]) > 0
+            if seen.sum() < 2:
+                continue
+            own, other = a[seen, :2].astype(np.float64), b[seen, :2].astype(np.float64)
+            off, spread = own - own.mean(0), other - other.mean(0)
+            scale[row] = float((off * spread).sum()) / max(float((off**2).sum()), 1e-9)
+            shift[row] = other.mean(0) - scale[row] * own.mean(0)
+        return cls(labels, scale, shift)
+
+    def label(self, row: int, window: Windows, index: int = 0) -> Image:
+        """See `LabelSource.label`."""
+        scale = max(float(self.scale[row]), 1e-6)
+        center = (window.center[index] - self.shift[row]) / scale
+        there = Windows(center[None], window.height[index : index + 1] / scale, window.shape)
+        return self.labels.label(row, there)
+
+
 def read_iuv(path: str | Path) -> Image:
     """One IUV map, (H, W, 3) uint8: part 0 to 24, U, V.
 

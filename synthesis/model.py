@@ -61,6 +61,7 @@ class TargetModel:
         sha256: hash of the weights in use, empty before they are saved.
         consent: on what ground it was trained.
         gallery: frames of the target that the generator bends to poses; None in a model of the preset paper.
+        brought: hashes of key points and maps of other tools that it was trained with, see `synthesis.brought`.
         face_generator: corrects the faces of painted frames (paper §4.3), if it was trained to.
     """
 
@@ -77,6 +78,7 @@ class TargetModel:
     consent: Basis = field(default_factory=lambda: Basis(RESEARCH_ONLY, ""))
     face_generator: GlobalGenerator | None = None
     gallery: Gallery | None = None
+    brought: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -98,6 +100,7 @@ class TargetModel:
             "tool": f"danceproof {VERSION}",
             "subject": self.subject,
             "recordings": self.recordings,
+            "brought": self.brought,
             "shape": list(self.shape),
             "frame_scale": self.frame_scale,
             "steps": self.steps,
@@ -148,6 +151,7 @@ class TargetModel:
             generator=generator,
             face_generator=face,
             gallery=_load_gallery(root, facts),
+            brought=facts.get("brought", {}),
             steps=facts["steps"] if snapshot is None else snapshot,
             sha256=digest,
             consent=Basis.from_dict(facts.get("consent"), root, facts["subject"]),

@@ -17,7 +17,6 @@ from synthesis.appearance.looks import join_looks
 from synthesis.appearance.skinning import Parts
 from synthesis.config import DataConfig, ScheduleConfig
 from synthesis.recording import Prepared, person_mask
-from synthesis.stickfigure import draw
 from synthesis.windows import Windows, sample
 
 Image = npt.NDArray[np.uint8]
@@ -80,7 +79,7 @@ def draw_pair(material: Material, data: DataConfig, schedule: ScheduleConfig, nu
     chosen = _near_ones(
         material.gallery, parts, recording.sha256, float(recording.poses.times[row]), least, rng
     )
-    pair = cut_pair(material, which, data, row, window, chosen)
+    pair = cut_pair(material, which, row, window, chosen)
     if rng.random() < schedule.forget or not schedule.temporal:
         return pair
     before = image_tensor(
@@ -99,15 +98,12 @@ def nearest(material: Material, which: int, row: int, least: float) -> list[int]
     return [int(index) for index in distances.argmin(1)]
 
 
-def cut_pair(
-    material: Material, which: int, data: DataConfig, row: int, window: Windows, chosen: list[int]
-) -> FramePairBatch:
+def cut_pair(material: Material, which: int, row: int, window: Windows, chosen: list[int]) -> FramePairBatch:
     """Frames `row` − 1 and `row` in one window, the first to be painted from the plate.
 
     Args:
         material: where from.
         which: number of the recording.
-        data: how the stick figure shows the face.
         row: index of the second frame.
         window: one window.
         chosen: frames of the gallery, one for each region; both frames are shown the same.
@@ -124,8 +120,8 @@ def cut_pair(
     soft = cv2.GaussianBlur(mask, (0, 0), 4).astype(np.float32) / 255
     return FramePairBatch(
         labels=(
-            label_tensor(poses[0], window.shape, data.face),
-            label_tensor(poses[1], window.shape, data.face),
+            label_tensor(recording.labels.label(row - 1, window)),
+            label_tensor(recording.labels.label(row, window)),
         ),
         frames=(cut(recording.frames[row - 1]), cut(recording.frames[row])),
         plate=background,
@@ -197,7 +193,6 @@ def tensor_image(tensor: Tensor) -> npt.NDArray[np.float32]:
     return array
 
 
-def label_tensor(poses: PoseSequence, shape: tuple[int, int], face: str) -> Tensor:
-    """The one pose in `poses`, in window pixels, drawn → (1, 3, H, W) float in [0, 1]."""
-    label = draw(poses, 0, shape, face=face)
+def label_tensor(label: Image) -> Tensor:
+    """A label image (H, W, 3) uint8 → (1, 3, H, W) float in [0, 1]."""
     return torch.from_numpy(np.ascontiguousarray(label)).permute(2, 0, 1)[None].float() / 255

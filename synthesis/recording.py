@@ -17,6 +17,7 @@ from dataset.pose import cached_poses, clean
 from dataset.pose.keypoints import SEEN, B, PoseSequence
 from dataset.video import VideoInfo, read_frames
 from synthesis.config import DataConfig
+from synthesis.densepose import LabelSource, label_source
 from synthesis.windows import Windows, choose_shape, extents, follow
 
 Image = npt.NDArray[np.uint8]
@@ -40,6 +41,7 @@ class Prepared:
         frames: (T, h, w, 3) uint8, the whole frames at `scale`; on disk, read as needed.
         scale: factor from full-frame pixels to those of `frames`.
         plate: (H, W, 3) uint8, the background at full size.
+        labels: what shows the pose of each frame to the generator.
         usable: indices t > 1 at which t and t − 1 show the person.
     """
 
@@ -51,6 +53,7 @@ class Prepared:
     scale: float
     plate: Image
     usable: npt.NDArray[np.int64]
+    labels: LabelSource
 
     def forget_frames(self) -> None:
         """Remove the stored frames, which take much room and are made again when needed."""
@@ -66,7 +69,12 @@ class Prepared:
 
 
 def prepare(
-    path: Path, cache: Path, config: DataConfig, shape: tuple[int, int] | None, report: Report
+    path: Path,
+    cache: Path,
+    config: DataConfig,
+    shape: tuple[int, int] | None,
+    report: Report,
+    iuv: Path | None = None,
 ) -> Prepared:
     """Estimate the poses, place the windows, find the background and store small frames.
 
@@ -76,6 +84,7 @@ def prepare(
         config: window height and margin.
         shape: width and height of the window; chosen from the poses when None.
         report: called as ``report(what, done, total)``.
+        iuv: folder of DensePose maps of the video, where these are the labels.
 
     Raises:
         SynthesisError: the person is seen in too few frames.
@@ -107,7 +116,8 @@ def prepare(
     )  # what is held out must not be seen in the background either
     pairs = np.flatnonzero(present[1:] & present[:-1]) + 1
     usable = pairs[(pairs > 1) & (pairs < known)]
-    return Prepared(path, info.sha256, poses, windows, frames, size[1] / info.height, plate, usable)
+    labels = label_source(config.labels, poses, config.face, iuv)
+    return Prepared(path, info.sha256, poses, windows, frames, size[1] / info.height, plate, usable, labels)
 
 
 def shrink(image: Image, size: tuple[int, int]) -> Image:

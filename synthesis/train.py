@@ -17,6 +17,7 @@ from dataset.errors import SynthesisError
 from dataset.files import sha256_file
 from synthesis.appearance import Gallery
 from synthesis.appearance.gallery import gather
+from synthesis.brought import Brought
 from synthesis.checkpoint import (
     Position,
     Stored,
@@ -82,6 +83,7 @@ def train(
     subject: str,
     consent: Path | None = None,
     research_only: bool = False,
+    brought: Brought | None = None,
     device: str = "auto",
     report: Report = lambda what, done, total: None,
     progress: Progress = lambda done, total, note: None,
@@ -96,6 +98,7 @@ def train(
         consent: the subject's consent record; needed unless the recordings lie in a collection that has one, or show
             a mannequin.
         research_only: train without consent, for research that is not published; see `synthesis.consent`.
+        brought: key points and DensePose maps of other tools, used instead of our own.
         device: "cpu", "cuda", or "auto" for a GPU where there is one.
         report: called while recordings are prepared.
         progress: called after each step with step, steps and a line of losses.
@@ -110,13 +113,14 @@ def train(
         PeerError: another process of the same run has failed.
     """
     with join(device) as world:
-        identity = _identity(recordings, config, subject)
+        brought = brought or Brought()
+        identity = _identity(recordings, config, subject, brought)
         basis = settle(recordings, subject, consent=consent, research_only=research_only)
         out.mkdir(parents=True, exist_ok=True)
         if not world.leads:
             report, progress = (lambda *told: None), (lambda *told: None)
         with _alone(out) if world.leads else nullcontext():
-            return _train(recordings, out, config, identity, basis, world, report, progress)
+            return _train(recordings, out, config, identity, basis, brought, world, report, progress)
 
 
 def _train(
@@ -125,6 +129,7 @@ def _train(
     config: SynthesisConfig,
     identity: dict[str, Any],
     basis: Basis,
+    brought: Brought,
     world: World,
     report: Report,
     progress: Progress,
@@ -136,7 +141,9 @@ def _train(
         stored = None if finished else _unfinished(out, identity)
     if tell("finished", finished, world):
         return TargetModel.load(out)
-    prepared: list[Prepared] = in_turns(lambda: prepare_all(recordings, out / "cache", config, report), world)
+    prepared: list[Prepared] = in_turns(
+        lambda: prepare_all(recordings, out / "cache", config, report, brought), world
+    )
     stages = build_stages(config, prepared, world.device, world)
     begun = asdict(stored.position if stored else Position(stages[0].name))
     position = Position(**tell("position", begun, world))
@@ -199,7 +206,11 @@ def _unfinished(out: Path, identity: dict[str, Any]) -> Stored | None:
 
 
 def prepare_all(
-    recordings: list[Path], cache: Path, config: SynthesisConfig, report: Report
+    recordings: list[Path],
+    cache: Path,
+    config: SynthesisConfig,
+    report: Report,
+    brought: Brought | None = None,
 ) -> list[Prepared]:
     """Make each recording ready for training, all with windows of one shape.
 
@@ -207,9 +218,11 @@ def prepare_all(
         SynthesisError: none of them shows the person in two consecutive frames.
     """
     prepared: list[Prepared] = []
-    for path in recordings:
+    brought = brought or Brought()
+    brought.put_poses(recordings, cache)
+    for index, path in enumerate(recordings):
         shape = prepared[0].windows.shape if prepared else None
-        prepared.append(prepare(path, cache, config.data, shape, report))
+        prepared.append(prepare(path, cache, config.data, shape, report, brought.iuv_of(index)))
     if sum(len(recording.usable) for recording in prepared) == 0:
         raise SynthesisError("no two consecutive frames show the person", path=recordings[0])
     return prepared
@@ -238,6 +251,7 @@ def _model(
         face_generator=last.face_generator.cpu() if isinstance(last, FaceStage) else None,
         steps=steps,
         consent=basis,
+        brought=identity.get("brought", {}),
     )
 
 
@@ -247,18 +261,22 @@ def _gallery(prepared: list[Prepared], config: SynthesisConfig) -> Gallery | Non
     return gather(prepared, config.data.gallery, config.data.detail)
 
 
-def _identity(recordings: list[Path], config: SynthesisConfig, subject: str) -> dict[str, object]:
+def _identity(
+    recordings: list[Path], config: SynthesisConfig, subject: str, brought: Brought
+) -> dict[str, object]:
     if not recordings:
         raise SynthesisError("no recording was given")
     for path in recordings:
         if not path.is_file():
             raise SynthesisError("there is no such recording", path=path)
     named = [{"name": path.name, "sha256": sha256_file(path)} for path in recordings]
-    return {"subject": subject, "recordings": named, "config": _canonical(config.to_dict())}
+    brought.check(recordings)
+    facts = {"subject": subject, "recordings": named, "config": _canonical(config.to_dict())}
+    return facts | {"brought": brought.facts()}
 
 
 def _same_run(out: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
-    found = found | {"config": _canonical(found.get("config"))}
+    found = {"brought": {}} | found | {"config": _canonical(found.get("config"))}
     for key, value in expected.items():
         if found.get(key) != value:
             there, asked = _difference(found.get(key), value)

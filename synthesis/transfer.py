@@ -18,12 +18,14 @@ import torch
 
 from dataset.errors import PoseError, SynthesisError
 from dataset.pose import cached_poses, clean, smooth
+from dataset.pose.cache import load_poses
 from dataset.pose.keypoints import PoseSequence
 from dataset.provenance import Identity, Statement, find_identity, signed_video, synthetic_tags
 from dataset.provenance.signing import require_signable
 from dataset.video import VideoInfo, VideoWriter, read_frames
 from synthesis.compact import painter as compact_painter
 from synthesis.consent import confirm
+from synthesis.densepose import LabelSource, Moved, label_source
 from synthesis.model import TargetModel
 from synthesis.normalize import normalize
 from synthesis.paper import painter as paper_painter
@@ -68,6 +70,8 @@ class Choices:
         side_by_side: also write a video with source, stick figure and result side by side.
         sound: take the source's sound along.
         crf: H.264 constant rate factor.
+        poses: key points of another tool for the source, instead of our own.
+        iuv: folder of DensePose maps of the source, for a model that takes these.
     """
 
     person: str = "main"
@@ -75,6 +79,8 @@ class Choices:
     side_by_side: bool = False
     crf: int = CRF
     sound: bool = True
+    poses: Path | None = None
+    iuv: Path | None = None
 
 
 def transfer(
@@ -117,13 +123,20 @@ def transfer(
     _spare(source, out, choices)
     doubt = confirm(model.consent, consent=consent)
     identity = identity or find_identity()
-    poses = clean(cached_poses(source, cache, person=choices.person, progress=pose_progress))
+    if choices.poses is None:
+        poses = clean(cached_poses(source, cache, person=choices.person, progress=pose_progress))
+    else:
+        poses = clean(load_poses(choices.poses, source, person=choices.person))
     if not poses.present().any():
         raise PoseError("nobody is seen in the video", path=source, hint="give a video of one person")
     moved = smooth(normalize(poses, model.poses, limbs=choices.limbs))
     if not moved.present().any():
         raise PoseError("a person is seen for an instant only", path=source, hint="give a longer video")
     missing = int((~poses.present()).sum())
+    data = model.config.data
+    labels = label_source(data.labels, moved if choices.iuv is None else poses, data.face, choices.iuv)
+    if choices.iuv is not None:
+        labels = Moved.between(labels, poses, moved)
     del poses  # of an hour of video these are 200 MB
     own = any(recording["sha256"] == moved.video_sha256 for recording in model.recordings)
     video = _Video(model, identity, tool, "self" if own else "cross", choices.crf)
@@ -133,6 +146,7 @@ def transfer(
         model.plate,
         sound_from=source if choices.sound else None,
         beside=source if choices.side_by_side else None,
+        labels=labels,
         progress=progress,
     )
     return Transferred(
@@ -205,6 +219,7 @@ class _Video:
         *,
         sound_from: Path | None = None,
         beside: Path | None = None,
+        labels: LabelSource | None = None,
         progress: Progress,
     ) -> tuple[str, ...]:
         """Paint and write, and where a source is given as `beside`, the three pictures as well. Returns notes."""
@@ -220,7 +235,7 @@ class _Video:
                 panels = _Panels(beside, size, self.model.config.data.face)
                 stack.callback(panels.close)
                 strip = self._open(stack, beside_path(out), panels.size, poses, sound, picture="side by side")
-            for row, image in enumerate(generate(self.model, poses, plate)):
+            for row, image in enumerate(generate(self.model, poses, plate, labels)):
                 time = float(poses.times[row])
                 plain.write(image, time=time)
                 if panels is not None:
@@ -278,7 +293,9 @@ class _Panels:
 
 
 @torch.inference_mode()
-def generate(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[Image]:
+def generate(
+    model: TargetModel, poses: PoseSequence, plate: Image, labels: LabelSource | None = None
+) -> Iterator[Image]:
     """Frames of the target in the given poses, one after the other, each painted from the one before.
 
     Memory does not grow with the length.
@@ -287,10 +304,16 @@ def generate(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[
         model: a trained generator.
         poses: in pixels of the plate.
         plate: (H, W, 3) uint8.
+        labels: what shows each pose to the generator; stick figures of `poses` when None.
+
+    Raises:
+        PoseError: the model takes DensePose maps, and none are given.
 
     Yields:
         (H, W, 3) uint8, one for each row of `poses`; the bare plate where nobody is.
     """
+    data = model.config.data
+    labels = labels or label_source(data.labels, poses, data.face, None)
     if model.config.preset.startswith("paper"):
-        return paper_painter.frames(model, poses, plate)
-    return compact_painter.frames(model, poses, plate)
+        return paper_painter.frames(model, poses, plate, labels)
+    return compact_painter.frames(model, poses, plate, labels)

@@ -55,6 +55,10 @@ from cli.synthesize.common import FILE, stages
 @click.option("--perceptual-weights", type=FILE, help="File of its weights, safetensors.")
 @click.option("--compile/--no-compile", default=None, help="Compile the networks first.")
 @click.option("--channels-last/--no-channels-last", default=None, help="Keep pictures pixel by pixel.")
+@click.option("--poses", type=FILE, multiple=True,
+              help="Key points of another tool, .npz or OpenPose's JSON; one for each recording.")  # fmt: skip
+@click.option("--iuv", type=FILE, multiple=True,
+              help="Folder of DensePose maps, instead of stick figures; one for each recording.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="SECTION.FIELD=VALUE",
               help="Change any other setting, such as schedule.temporal=false; see synthesize settings.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
@@ -79,6 +83,8 @@ def train(
     perceptual_weights: Path | None,
     compile: bool | None,
     channels_last: bool | None,
+    poses: tuple[Path, ...],
+    iuv: tuple[Path, ...],
     settings: tuple[str, ...],
     threads: int | None,
 ) -> None:
@@ -90,6 +96,7 @@ def train(
     from dataclasses import replace
 
     from dataset.errors import PeerError
+    from synthesis.brought import Brought
     from synthesis.config import changed, preset
     from synthesis.consent import subject_named
     from synthesis.distributed import leads
@@ -115,7 +122,10 @@ def train(
                 channels_last=channels_last,
             ),
         ),
-        data=replace(config.data, **_given(height=height, holdout=holdout)),
+        data=replace(
+            config.data,
+            **_given(height=height, holdout=holdout, labels="densepose" if iuv else None),
+        ),
         loss=replace(
             config.loss,
             **_given(
@@ -138,6 +148,7 @@ def train(
                 subject=subject or subject_named(list(recordings), consent) or out.resolve().name,
                 consent=consent,
                 research_only=research_only,
+                brought=Brought(poses, iuv),
                 device=device,
                 report=report,
                 progress=step,

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 @click.option("--limbs", is_flag=True, help="Also give every limb the length that it has on the target.")
 @click.option("--side-by-side", is_flag=True,
               help="Also write OUT_side_by_side: source, stick figure and result.")  # fmt: skip
+@click.option(
+    "--poses", type=FILE, help="Key points of another tool for the one source: .npz, or OpenPose's JSON."
+)
+@click.option(
+    "--iuv", type=FILE, help="DensePose maps of the one source, for a model that was trained on such."
+)
 @click.option("--crf", type=click.IntRange(0, 51), default=18, show_default=True, help="H.264 rate factor.")
 @click.option("--consent", type=FILE, help="Consent record to ask instead of the one the model remembers.")
 @click.option("--cache", type=FILE, help="Folder for the sources' poses.  [default: MODEL/cache]")
@@ -44,6 +50,8 @@ def transfer(
     person: str,
     limbs: bool,
     side_by_side: bool,
+    poses: Path | None,
+    iuv: Path | None,
     crf: int,
     consent: Path | None,
     cache: Path | None,
@@ -71,7 +79,9 @@ def transfer(
         raise SynthesisError("the source would be overwritten", path=out, hint="give another --out")
     if len(every) > 1 and (out.is_file() or out.suffix.lower() in (".mp4", ".mov")):
         raise SynthesisError("several sources need a folder", path=out, hint="give a folder as --out")
-    choices = Choices(parse_person(person), limbs, side_by_side, crf)
+    if len(every) > 1 and (poses or iuv):
+        raise SynthesisError("--poses and --iuv belong to one source", hint="do the sources one by one")
+    choices = Choices(parse_person(person), limbs, side_by_side, crf, poses=poses, iuv=iuv)
     target = TargetModel.load(model)
     identity = find_identity(certificate, private_key)
     cache = cache or model / "cache"

@@ -19,6 +19,7 @@ from dataset.errors import ModelError
 from dataset.pose.keypoints import PoseSequence
 from synthesis.appearance import Gallery, look_at
 from synthesis.appearance.gallery import window_parts
+from synthesis.densepose import LabelSource
 from synthesis.networks.generator import CompactGenerator, GeneratorInput, Painting
 from synthesis.pairs import image_tensor, label_tensor, tensor_image
 from synthesis.paper.face import blend, face_boxes, face_corrector
@@ -35,7 +36,7 @@ _BLOCK = 512  # rows of a sequence for which frames of the gallery are looked up
 
 
 @torch.inference_mode()
-def frames(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[Image]:
+def frames(model: TargetModel, poses: PoseSequence, plate: Image, labels: LabelSource) -> Iterator[Image]:
     """One frame for each row of `poses`, each painted from the one before.
 
     Memory does not grow with the length. Frames of the gallery that lie near a pose's own moment in the same
@@ -45,6 +46,7 @@ def frames(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[Im
         model: a model of the preset `compact`.
         poses: in pixels of the plate.
         plate: (H, W, 3) uint8.
+        labels: what shows each pose to the generator.
 
     Yields:
         (H, W, 3) uint8; the bare plate where nobody is.
@@ -72,7 +74,7 @@ def frames(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[Im
         matrix = windows.matrix(row, small.shape[0] / plate.shape[0])
         behind = image_tensor(sample(small, matrix, windows.shape))
         before = image_tensor(sample(previous, matrix, windows.shape)) if temporal else behind
-        label = label_tensor(windows.label_poses(poses, row, row), windows.shape, model.config.data.face)
+        label = label_tensor(labels.label(row, windows, row))
         using = next(chosen)
         looks = look_at(gallery, using, window_parts(poses, row, windows, row))
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):

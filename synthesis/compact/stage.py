@@ -200,9 +200,8 @@ class CompactStage:
         return painting
 
     def _cut(self, which: int, row: int) -> FramePairBatch:
-        data = self.config.data
-        chosen = nearest(self.material, which, row, data.apart)
-        return cut_pair(self.material, which, data, row, self.recordings[which].windows.one(row), chosen)
+        chosen = nearest(self.material, which, row, self.config.data.apart)
+        return cut_pair(self.material, which, row, self.recordings[which].windows.one(row), chosen)
 
     def _paint_fixed(self, row: int) -> tuple[FramePairBatch, Tensor]:
         batch = join_pairs([self._cut(self._fixed[0], row)], self.world.device)

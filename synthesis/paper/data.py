@@ -18,12 +18,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dataset.pose.keypoints import PoseSequence
 from dataset.video import read_frames
 from synthesis.config import SynthesisConfig
-from synthesis.pairs import image_tensor
+from synthesis.densepose import LabelSource, StickFigures
+from synthesis.pairs import image_tensor, label_tensor
 from synthesis.recording import Prepared, shrink
 from synthesis.stickfigure import draw
+from synthesis.windows import Windows
 
 Image = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
@@ -82,9 +83,19 @@ class Letterbox:
         )
         return frame
 
-    def label(self, poses: PoseSequence, row: int, face: str) -> Image:
-        """The stick figure of one frame, drawn large on the letterboxed frame and resized; (H, W, 3) uint8."""
+    def label(self, labels: LabelSource, row: int) -> Image:
+        """The label of one frame on the letterboxed frame, (H, W, 3) uint8.
+
+        A stick figure is drawn large and resized; a DensePose map is sampled to the nearest pixel.
+        """
         width, height = self.canvas
+        if not isinstance(labels, StickFigures):
+            # Letterboxed at one scale first: the network's picture is squashed.
+            center = np.array([[self.frame[0] / 2, self.frame[1] / 2]])
+            even = (max(round(width / height * self.size[1]), 1), self.size[1])
+            label = labels.label(row, Windows(center, np.array([height]), even))
+            return cv2.resize(label, self.size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+        poses, face = labels.poses, labels.face
         shift = np.array([(width - self.frame[0]) / 2, (height - self.frame[1]) / 2])
         tall = min(_FULL_HEIGHT, 4 * self.size[1])
         size = (round(tall * width / height), tall)
@@ -128,10 +139,9 @@ class PaperPairs:
 
     def pair(self, which: int, row: int) -> tuple[list[Tensor], list[Tensor]]:
         """Labels in [0, 1] and frames in [-1, 1] at t − 1 and t, each (1, 3, H, W); only t when frame by frame."""
-        box, face = self.boxes[which], self.config.data.face
+        box, source = self.boxes[which], self.recordings[which].labels
         times = (row - 1, row) if self.config.schedule.temporal else (row,)
-        poses = self.recordings[which].poses
-        labels = [(image_tensor(box.label(poses, time, face)) + 1) / 2 for time in times]
+        labels = [label_tensor(box.label(source, time)) for time in times]
         frames = [image_tensor(np.array(self.stored[which][time])) for time in times]
         return labels, frames
 

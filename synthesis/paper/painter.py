@@ -12,7 +12,8 @@ from torch import Tensor
 
 from dataset.errors import ModelError
 from dataset.pose.keypoints import PoseSequence
-from synthesis.pairs import image_tensor, tensor_image
+from synthesis.densepose import LabelSource
+from synthesis.pairs import image_tensor, label_tensor, tensor_image
 from synthesis.paper.data import Letterbox
 from synthesis.paper.face import blend, face_boxes, face_corrector
 from synthesis.paper.generators import paint, picture_size
@@ -26,13 +27,14 @@ Image = npt.NDArray[np.uint8]
 
 
 @torch.inference_mode()
-def frames(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[Image]:
+def frames(model: TargetModel, poses: PoseSequence, plate: Image, labels: LabelSource) -> Iterator[Image]:
     """One frame for each row of `poses`, each painted from the one before with its face corrected (paper §4).
 
     Args:
         model: a model of the preset `paper`.
         poses: in pixels of the plate.
         plate: (H, W, 3) uint8, shown where nobody is; the generator paints the background itself.
+        labels: what shows each pose to the generator.
 
     Yields:
         (H, W, 3) uint8.
@@ -52,7 +54,7 @@ def frames(model: TargetModel, poses: PoseSequence, plate: Image) -> Iterator[Im
             previous = None
             yield plate.copy()
             continue
-        label = (image_tensor(box.label(poses, row, config.data.face)) + 1) / 2
+        label = label_tensor(box.label(labels, row))
         made = paint(quick, label, previous)
         picture = np.rint(tensor_image(made)).astype(np.uint8)
         image = box.undo(picture)

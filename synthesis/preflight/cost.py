@@ -14,6 +14,7 @@ import torch
 
 from dataset.pose.keypoints import PoseSequence
 from synthesis.config import SynthesisConfig
+from synthesis.densepose import StickFigures
 from synthesis.recording import Prepared
 from synthesis.stage import World
 from synthesis.train import build_stages
@@ -86,6 +87,7 @@ def probe(
         scale=scale,
         plate=plate,
         usable=np.arange(2, _FRAMES),
+        labels=StickFigures(few, config.data.face),
     )
     stage = build_stages(config, [prepared], torch.device("cpu"), World())[0]
     seconds = []

@@ -8,7 +8,7 @@ import pytest
 from synthesis_figures import still
 
 from dataset.errors import PoseError
-from synthesis.densepose import PART_STEP, DensePose, LabelSource, StickFigures, read_iuv
+from synthesis.densepose import PART_STEP, DensePose, LabelSource, Moved, StickFigures, label_source, read_iuv
 from synthesis.stickfigure import draw
 from synthesis.windows import Windows
 
@@ -112,3 +112,29 @@ def test_stick_figures_come_through_the_same_door():
     assert np.array_equal(
         source.label(2, one), draw(one.label_poses(poses, 2), 0, one.shape, face="contours")
     )
+
+
+def test_moved_labels_lie_where_the_moved_person_is(tmp_path):
+    source = still(30.0, 40.0, 30.0, 3)
+    moved = source.transformed(2.0, np.array([10.0, 20.0]), (128, 140))
+    labels = Moved.between(DensePose.open(folder(tmp_path / "iuv"), size=SIZE, frames=3), source, moved)
+    # The seam of the two parts is at x = 30, y = 25 on the source, so at (70, 70) on the target.
+    label = labels.label(1, window(70, 70, 48, (48, 48)))
+    assert label[24, 22, 0] == 7 * PART_STEP
+    assert label[24, 25, 0] == 24 * PART_STEP
+
+
+def test_a_frame_without_anybody_does_not_move():
+    source = still(30.0, 40.0, 30.0, 2)
+    parts = {name: np.zeros_like(points) for name, points in source.parts().items()}
+    moved = Moved.between(StickFigures(source), source.with_parts(parts), source)
+    assert moved.scale.tolist() == [1.0, 1.0]
+    assert not moved.shift.any()
+
+
+def test_maps_are_asked_for_and_refused_where_they_do_not_belong(tmp_path):
+    poses = still(30.0, 40.0, 30.0, 3)
+    with pytest.raises(PoseError, match="--iuv"):
+        label_source("densepose", poses, "dots", None)
+    with pytest.raises(PoseError, match="stick figures"):
+        label_source("stickfigure", poses, "dots", tmp_path)
