@@ -21,18 +21,23 @@ from pathlib import Path
 import av
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from small_runs import small_config
-
 from dataset.files import sha256_file
 from dataset.mannequin import Performer, film
 from dataset.pose import PoseSequence, cached_poses
 from dataset.pose.cache import cache_key
+from synthesis.config import DataConfig, NetworkConfig, SynthesisConfig, preset
 from synthesis.train import train
 
 FPS = 25
 MINUTES = (1, 4)
+
+
+def tiny() -> SynthesisConfig:
+    """The compact preset, much smaller: it paints badly, and soon."""
+    compact = preset("compact")
+    schedule = replace(compact.schedule, steps=2, precision="float32")
+    network = NetworkConfig(width=8, thin=8, ndf=8)
+    return replace(compact, data=DataConfig(height=64), network=network, schedule=schedule)
 
 
 def repeat(source: Path, out: Path, times: int) -> None:
@@ -72,7 +77,7 @@ def transfer(model: Path, source: Path, out: Path, cache: Path) -> tuple[float, 
         "--threads",
         "1",
     ]
-    process = subprocess.Popen([sys.executable, "-c", code, *options], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-c", code, *options], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) != 0:
         raise SystemExit(f"the transfer of {source.name} failed")
@@ -84,7 +89,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         film(root / "target.mp4", Performer.from_seed(3), "dance", seconds=2, fps=12, size=(240, 320))
-        train([root / "target.mp4"], root / "model", small_config(steps=2), subject="dancer")
+        train([root / "target.mp4"], root / "model", tiny(), subject="dancer")
         source = Path(sys.argv[1]) if len(sys.argv) > 1 else root / "clip.mp4"
         if len(sys.argv) == 1:
             film(source, Performer.from_seed(8), "wave", seconds=4, fps=FPS, size=(240, 320))
