@@ -49,7 +49,9 @@ def lay_figure(subject: str = "dancer", **changes: Any) -> TargetModel:
     return replace(model, **changes)
 
 
-def paint(model: TargetModel, poses: PoseSequence, plate: np.ndarray) -> Iterator[np.ndarray]:
+def paint(
+    model: TargetModel, poses: PoseSequence, plate: np.ndarray, labels: object = None
+) -> Iterator[np.ndarray]:
     """Stands in for `synthesis.transfer.generate`."""
     for row, present in enumerate(poses.present()):
         image = plate.copy()
