@@ -35,6 +35,8 @@ SWITCH_COST, SWAPPED_COST = 0.03, 0.3
 FREE_MOTION = 2.0
 #: Continuity says nothing across longer holes, in seconds.
 _FORGET = 0.5
+#: Rows of the sliding median that are worked out at once.
+_BLOCK = 512
 
 Times = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -217,15 +219,22 @@ def smooth(poses: PoseSequence, window: int = 7) -> PoseSequence:
 
 
 def _median(points: Array, reach: int) -> Array:
+    # In blocks: all windows at once would take many times the memory of the points.
+    blocks = [_median_of(points, begin, reach) for begin in range(0, len(points), _BLOCK)]
+    return np.concatenate(blocks) if blocks else points.copy()
+
+
+def _median_of(points: Array, begin: int, reach: int) -> Array:
+    """Rows of the sliding median from `begin` on, `_BLOCK` of them or as many as there are."""
     count = len(points)
     offsets = np.arange(-reach, reach + 1)
-    rows = np.arange(count)[:, None]
+    rows = np.arange(begin, min(begin + _BLOCK, count))[:, None]
     room = np.minimum(np.minimum(rows, count - 1 - rows), reach)
     inside = np.abs(offsets)[None, :] <= room
     stack = points[np.clip(rows + offsets, 0, count - 1)]  # (T, W, K, 3)
     confidence = _masked_median(stack[..., 2], np.broadcast_to(inside[:, :, None], stack.shape[:3]))
     found = inside[:, :, None] & (stack[..., 2] > 0)
-    out = np.zeros_like(points)
+    out = np.zeros_like(points[begin : begin + _BLOCK])
     alive = confidence > 0
     for axis in (0, 1):
         out[..., axis] = np.where(alive, _masked_median(stack[..., axis], found), 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dataset.errors import PoseError
-from dataset.pose import PoseSequence, clean, smooth
+from dataset.pose import PoseSequence, clean, cleaning, smooth
 from dataset.pose.cleaning import FILLED_CONFIDENCE, LIMBS
 from dataset.pose.keypoints import FACE_POINTS, B
 
@@ -172,3 +172,13 @@ def test_a_joint_survives_smoothing_if_its_median_confidence_is_above_zero() -> 
 def test_a_window_without_a_middle_is_refused(window: int) -> None:
     with pytest.raises(PoseError, match="odd"):
         smooth(walker(), window)
+
+
+def test_smoothing_in_blocks_is_smoothing_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = np.random.default_rng(0)
+    points = dice.uniform(0, 100, (23, 5, 3)).astype(np.float32)
+    points[..., 2] = dice.uniform(-0.3, 1, (23, 5)).clip(0)
+    whole = cleaning._median(points, 3)
+    for block in (1, 4, 22):
+        monkeypatch.setattr(cleaning, "_BLOCK", block)
+        assert (cleaning._median(points, 3) == whole).all()
