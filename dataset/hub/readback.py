@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 
 from dataset.errors import HubError
-from dataset.hub.client import ATTRIBUTES, HubRepository
+from dataset.hub.client import HubRepository
 from dataset.hub.manifest import Release, differences
 
 #: "quick" compares the hashes that the hub states, "full" downloads every byte and hashes it here.
@@ -66,8 +66,3 @@ def sha256_of(hub: HubRepository, path: str, revision: str) -> str:
     for chunk in hub.read(path, revision):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def content_paths(hub: HubRepository, revision: str) -> list[str]:
-    """The paths of a revision without the hub's own file."""
-    return sorted(path for path in hub.files(revision) if path != ATTRIBUTES)
