@@ -24,6 +24,10 @@ _NEAR = 1.0
 #: A track before or after the chosen one goes on with the same person if it begins within so many body sizes of where
 #: the other ended.
 _SAME_PLACE = 0.5
+#: Whoever is seen for less than this part of the longest appearance is not the one to the left or right.
+_RIVAL = 0.25
+#: A single sighting stands for so many seconds.
+_MOMENT = 0.25
 
 
 def parse_person(text: str) -> str:
@@ -69,8 +73,8 @@ def choose(tracks: list[Track], size: tuple[int, int], *, samples: int, person: 
 def _chosen(people: list[Track], person: str) -> Track:
     if person in ("left", "right"):
         # A short appearance at the edge is no rival of those who are there for most of the time.
-        longest = max(track.stop - track.start for track in people)
-        rivals = [track for track in people if track.stop - track.start >= longest / 2]
+        longest = max(_seconds(track) for track in people)
+        rivals = [track for track in people if _seconds(track) >= _RIVAL * longest]
         return min(rivals, key=lambda track: _across(track) * (1 if person == "left" else -1))
     if person.isdecimal():
         if int(person) > len(people):
@@ -108,6 +112,10 @@ def _meet(first: Track, end: float, second: Track, begin: float) -> bool:
     extent = max(a[2] - a[0], a[3] - a[1], b[2] - b[0], b[3] - b[1])
     gap = math.hypot((a[0] + a[2] - b[0] - b[2]) / 2, (a[1] + a[3] - b[1] - b[3]) / 2)
     return gap <= _SAME_PLACE * extent
+
+
+def _seconds(track: Track) -> float:
+    return track.stop - track.start + _MOMENT
 
 
 def _across(track: Track) -> float:

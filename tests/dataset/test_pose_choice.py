@@ -86,6 +86,11 @@ def test_a_short_appearance_at_the_edge_does_not_become_the_left_one() -> None:
     assert chosen("left", [LEFT, RIGHT, walk(30, 1, 1.5)]) == [LEFT]
 
 
+def test_somebody_seen_once_in_a_short_video_is_still_to_the_right() -> None:
+    once = walk(560, 0.25, 0.25)
+    assert choose([walk(100, 0, 0.5), once], SIZE, samples=3, person="right") == [once]
+
+
 def test_nobody_at_all_gives_no_track() -> None:
     assert chosen("left", []) == []
 
