@@ -107,6 +107,9 @@ class Vgg19(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+        std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+        x = ((x + 1) / 2 - mean) / std
         outputs = []
         for part in self.parts:
             x = part(x)
@@ -167,4 +170,9 @@ class PlainStep:
         self.adam_d.zero_grad()
         d.backward()
         self.adam_d.step()
-        return {"gan": float(gan), "fm": float(10 * fm), "perceptual": float(5 * p), "d": float(d)}
+        return {
+            "gan": float(gan.detach()),
+            "fm": float(10 * fm.detach()),
+            "perceptual": float(5 * p.detach()),
+            "d": float(d.detach()),
+        }
