@@ -156,7 +156,7 @@ def our_side(asked: argparse.Namespace) -> tuple[Any, Any]:
     from dataclasses import replace
 
     import torch
-    from paper_yardstick import Discriminator, generator, init
+    from paper_yardstick import PlainStep, init
 
     from synthesis.config import PaperConfig, preset
     from synthesis.paper.generators import paint
@@ -177,9 +177,8 @@ def our_side(asked: argparse.Namespace) -> tuple[Any, Any]:
         networks = global_generator(config.paper), judge(config.paper, 2)
     ours = [network.to(torch.bfloat16).to_empty(device="cpu") for network in networks]
     if asked.curve:  # the same weights as the other side
-        torch.manual_seed(0)
-        for mine, other in zip(ours, (generator(asked.width), Discriminator(asked.width)), strict=True):
-            other.apply(init)
+        twin = PlainStep(asked.width, asked.width, perceptual=torch.nn.Identity())
+        for mine, other in zip(ours, (twin.generator, twin.discriminator), strict=True):
             for one, two in zip(mine.parameters(), other.parameters(), strict=True):
                 one.data.copy_(two.data)
     else:
