@@ -113,7 +113,7 @@ def add_disc(
         film = scratch / f"{name}-{take}.mp4"
         number = 100 * seed + take
         person = consent is not None and consent.kind == "person"
-        poses = disc_film(film, number, tags=None if person else rendering_tags("a test"))
+        poses = disc_film(film, number, tags=None if person else rendering_tags(f"a test of {name}"))
         recording = collection.add_recording(
             film, name, motion="drift", id=f"{name}-r{take}", filmed="2026-05-02", checks=()
         )

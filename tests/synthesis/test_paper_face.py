@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from synthesis_figures import standing, still, without
 
+from synthesis.densepose import StickFigures
 from synthesis.paper.data import Letterbox
 from synthesis.paper.face import FaceBox, blend, cut, face_box, face_boxes, feather
 
@@ -87,7 +88,7 @@ def test_the_stick_figure_lies_on_the_letterboxed_person():
     poses = still(240, 600, 400, 1)
     poses = poses.transformed(1.0, np.zeros(2), (480, 640))
     box = Letterbox((480, 640), (16, 9), (512, 256))
-    label = box.label(poses, 0, "dots")
+    label = box.label(StickFigures(poses, "dots"), 0)
     rows, columns = np.nonzero((label < 200).any(axis=2))
     matrix = box.matrix()
     feet, middle = matrix @ [240, 600, 1], matrix @ [240, 400, 1]
