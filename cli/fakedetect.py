@@ -304,6 +304,9 @@ def _show(result: ScanResult) -> None:
         click.echo(f"  {reason}")
     if result.statement:
         click.echo(f"  the file says about itself: {result.statement}")
+    if result.c2pa["integrity"] != "none":
+        for line in result.c2pa["lines"]:
+            click.echo(f"  c2pa: {line}")
     for person in result.people:
         shown = "" if person.probability is None else f" {person.probability:.3f}"
         click.echo(

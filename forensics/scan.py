@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dataset.pose.people import PeopleFinder
-from dataset.provenance import VERSION, read_marks
+from dataset.provenance import VERSION, read_manifest, read_marks
 from dataset.video import VideoInfo
 from forensics.calibrate import FAKE, INCONCLUSIVE, REAL
 from forensics.detector import Detector, load_detector
@@ -85,6 +85,8 @@ class ScanResult:
         reasons: in words.
         people: one finding a person.
         statement: what the file's own metadata says about being made, or None. It changes no verdict.
+        c2pa: state of the file's C2PA manifest, see `dataset.provenance.ManifestState`: whether it is unaltered since
+            it was signed, and by whom, are two findings. It changes no verdict either.
         video: container facts and SHA-256.
         problems: what could not be decoded.
         pairs: frame pairs looked at.
@@ -98,6 +100,7 @@ class ScanResult:
     reasons: tuple[str, ...]
     people: tuple[PersonFinding, ...]
     statement: str | None
+    c2pa: dict[str, Any]
     video: dict[str, Any]
     problems: tuple[str, ...]
     pairs: int
@@ -177,6 +180,7 @@ class Scanner:
                     seen.distances += self.detector.familiarity.distances(embeddings).tolist()
         people = tuple(self._judge(person, seen) for person, seen in sorted(everybody.items()))
         verdict, probability, reasons = _worst(people, pairs)
+        manifest = read_manifest(path)
         return ScanResult(
             path=str(path),
             verdict=verdict,
@@ -184,6 +188,7 @@ class Scanner:
             reasons=reasons,
             people=people,
             statement=read_marks(info.metadata),
+            c2pa=asdict(manifest) | {"lines": manifest.lines()},
             video=_facts(info),
             problems=tuple(problems),
             pairs=pairs,

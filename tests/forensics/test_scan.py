@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dataset.errors import ModelError, VideoError
+from dataset.provenance import Statement, find_identity, signed_video
 from dataset.video import read_frames
 from forensics import scan
 from forensics.detector import Detector
@@ -92,6 +93,23 @@ def test_the_files_own_statement_is_reported_and_changes_no_verdict(
     assert result.statement is not None
     assert "Rendered" in result.statement
     assert result.verdict == "real"
+
+
+def test_a_signature_is_read_and_a_changed_byte_is_told_apart_from_who_signed(
+    mannequin_video: Path, biased: Biased, tmp_path: Path
+) -> None:
+    signed = tmp_path / "signed.mp4"
+    statement = Statement("synthesize transfer", "cross", "ab" * 32, "cd" * 32, "mannequin", "")
+    with signed_video(signed, find_identity(), statement) as unsigned:
+        shutil.copy(mannequin_video, unsigned)
+    result = scan(signed, detector=biased(-4.0), pairs=3)
+    assert (result.c2pa["integrity"], result.c2pa["authenticity"]) == ("valid", "development")
+    assert result.verdict == "real"  # a statement is not evidence of what can be seen
+    data = bytearray(signed.read_bytes())
+    data[data.index(b"mdat") + 2000] ^= 1
+    (tmp_path / "altered.mp4").write_bytes(data)
+    assert scan(tmp_path / "altered.mp4", detector=biased(-4.0), pairs=3).c2pa["integrity"] == "altered"
+    assert scan(mannequin_video, detector=biased(-4.0), pairs=3).c2pa["integrity"] == "none"
 
 
 def test_a_truncated_file_is_scanned_as_far_as_it_goes_and_says_so(
