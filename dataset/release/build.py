@@ -29,6 +29,7 @@ from dataset.release.history import Past, changes, check_version, next_version, 
 from dataset.release.items import Choice, LeftOut, choose, consent_record, digest, tear
 from dataset.release.manifest import RELEASE, SCHEMA, read_release, write_manifest
 from dataset.release.preview import write_previews
+from dataset.release.shape import description_faults
 from dataset.release.splits import SPLITS, Assignment, Link, assign
 from dataset.release.tables import (
     CONFIGS,
@@ -384,6 +385,10 @@ def _settle(releases: Path, history: list[Past]) -> list[Past]:
 def _past(folder: Path, history: list[Past]) -> Past:
     """What the history says of a release, read from the release."""
     told = read_release(folder)
+    if wrong := description_faults(told):
+        raise ReleaseError(
+            f"is not whole: {wrong[0]}", path=folder / RELEASE, hint="restore it, or move the folder away"
+        )
     items = {name: str(item["origin_sha256"]) for name, item in told["items"].items()}
     split = (history[-1].split if history else {}) | told["splits"]
     past = Past(told["version"], told["dated"], told["state"], split, items, told["tombstones"], ())

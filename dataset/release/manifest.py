@@ -52,7 +52,7 @@ def read_manifest(root: Path) -> dict[str, dict[str, Any]]:
             str(name): {"bytes": int(e["bytes"]), "sha256": str(e["sha256"])}
             for name, e in data["files"].items()
         }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ReleaseError("not a manifest of a release", path=root / MANIFEST) from error
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from dataset.collection.collection import Collection
-from dataset.errors import ReleaseError
 from dataset.files import sha256_file
 from dataset.release.inspect import Seen, look
 from dataset.release.manifest import read_manifest, read_release
 from dataset.release.pool import spread
+from dataset.release.shape import faults
 from dataset.release.tables import CONFIGS
 
 Report = Callable[[str, int, int | None], None]
@@ -47,6 +47,11 @@ class Opened:
     def __post_init__(self) -> None:
         self.told = read_release(self.root)
         self.manifest = read_manifest(self.root)
+
+    @cached_property
+    def faults(self) -> list[tuple[str, str]]:
+        """Item and text of what is not of the form that the rules read; see `dataset.release.shape`."""
+        return faults(self)
 
     @cached_property
     def rows(self) -> dict[str, list[dict[str, Any]]]:
@@ -134,12 +139,7 @@ class Opened:
                         rows.append({name: _without_bytes(value) for name, value in row.items()})
             except (pa.ArrowException, OSError) as error:
                 self.unreadable[self.relative(path)] = str(error).splitlines()[0]
-        try:
-            return sorted(rows, key=lambda row: str(row["id"]))
-        except KeyError:
-            raise ReleaseError(
-                f"the rows of {config} have no column id", path=self.root, hint="build the release again"
-            ) from None
+        return sorted(rows, key=lambda row: str(row["id"]))
 
 
 def _without_bytes(value: Any) -> Any:

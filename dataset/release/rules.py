@@ -43,11 +43,13 @@ class Rule:
         name: short, for findings.
         severity: of its findings.
         check: yields item and text of each finding.
+        sturdy: it can be checked whatever form the release has, see `dataset.release.shape`.
     """
 
     name: str
     severity: str
     check: Check
+    sturdy: bool = False
 
     def findings(self, release: Opened) -> Iterator[Finding]:
         """What is wrong by this rule."""
@@ -59,7 +61,7 @@ class Rule:
 RULES: dict[str, Rule] = {}
 
 
-def rule(name: str, severity: str = "error") -> Callable[[Check], Check]:
+def rule(name: str, severity: str = "error", *, sturdy: bool = False) -> Callable[[Check], Check]:
     """Register a function as a rule; its docstring says what a release keeps to.
 
     >>> @rule("videos decode")
@@ -69,7 +71,7 @@ def rule(name: str, severity: str = "error") -> Callable[[Check], Check]:
     def register(check: Check) -> Check:
         assert severity in SEVERITIES
         assert name not in RULES
-        RULES[name] = Rule(name, severity, check)
+        RULES[name] = Rule(name, severity, check, sturdy)
         return check
 
     return register

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dataset.collection.collection import Collection
 from dataset.collection.records import Consent
+from dataset.collection.schemas import read_json
 from dataset.release.fingerprint import ALIKE, Fingerprint, likeness
 from dataset.release.leakage import trials
 from dataset.release.licences import allows_commerce
@@ -202,7 +203,7 @@ def private_words(collection: Collection) -> dict[str, str]:
     """Every text in ``private``, and each name's parts → whose it is."""
     words: dict[str, str] = {}
     for path in sorted((collection.root / "private").glob("*.json")):
-        for value in _texts(json.loads(path.read_text("utf-8"))):
+        for value in _texts(read_json(path)):
             for word in {value, *value.split()} if not value.startswith("danceproof") else ():
                 if len(word) >= _SHORTEST and not _public(word, collection):
                     words[word] = path.stem

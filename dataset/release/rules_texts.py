@@ -68,12 +68,12 @@ def _card_figures(release: Opened, found: dict[str, Any]) -> Found:
     total = sum(sum(of_label.values()) for of_label in found["videos"].values())
     if not re.search(rf"^{total} short videos of ", card, re.M):
         yield "README.md", f"does not say in its first sentence that there are {total} videos"
-    infos = (front_matter(card) or {}).get("dataset_info") or []
+    infos = _dicts((front_matter(card) or {}).get("dataset_info"))
     rows_of = {config: [row["split"] for row in release.rows[config]] for config in ("recordings", "pairs")}
-    for info in infos if isinstance(infos, list) else [infos]:
-        if (config := info.get("config_name")) in rows_of:
+    for info in infos:
+        if (config := str(info.get("config_name"))) in rows_of:
             there = {SPLITS[number]: rows_of[config].count(number) for number in set(rows_of[config])}
-            told = {one["name"]: one["num_examples"] for one in info.get("splits", [])}
+            told = {str(one.get("name")): one.get("num_examples") for one in _dicts(info.get("splits"))}
             if told != there:
                 yield "README.md", f"its front matter counts {config} as {told}, there are {there}"
 
@@ -89,10 +89,13 @@ def card(release: Opened) -> Found:
     for name in ("license", "pretty_name", "task_categories", "configs", "dataset_info"):
         if not told.get(name):
             yield "README.md", f"its front matter lacks {name}"
-    for config in told.get("configs") or []:
-        for data in config.get("data_files", []):
-            if not list(release.root.glob(data["path"])):
-                yield "README.md", f"names {data['path']}, and there is no such file"
+    for config in _dicts(told.get("configs")):
+        files = _dicts(config.get("data_files"))
+        if not files:
+            yield "README.md", f"names no files of its configuration {config.get('config_name')}"
+        for data in files:
+            if not _there(release, pattern := str(data.get("path"))):
+                yield "README.md", f"names {pattern}, and there is no such file"
 
 
 @rule("texts")
@@ -110,6 +113,9 @@ def texts(release: Opened) -> Found:
     except ValueError:
         yield "croissant.json", "is missing or not JSON"
         return
+    if not isinstance(described, dict):
+        yield "croissant.json", "describes no data set"
+        return
     for name in ("conformsTo", "license", "version", "distribution", "recordSet"):
         if not described.get(name):
             yield "croissant.json", f"lacks {name}"
@@ -121,6 +127,19 @@ def texts(release: Opened) -> Found:
     for subject in sorted({row["subject"] for row in release.videos}):
         if not release.text(f"previews/{subject}.html"):
             yield subject, "has no preview page"
+
+
+def _there(release: Opened, pattern: str) -> bool:
+    """Whether files of the release are named so."""
+    try:
+        return any(release.root.glob(pattern))
+    except (ValueError, NotImplementedError):  # empty, absolute, or no pattern at all
+        return False
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    """The mappings in a list, or the one that stands in its place; anything else in a card is left aside."""
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
 
 
 def front_matter(card: str) -> dict[str, Any] | None:
