@@ -9,6 +9,7 @@ stands still has to be alike as well.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ _SCENE = 0.8
 _STILL = 0.25
 #: How differently strong the movement may be: an encoder softens, brightness may have been changed a little.
 _STRENGTH = 1.5
+#: Videos that are compared with one at once; of a minute each they take some 50 MB.
+_BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -80,42 +83,83 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> Likeness:
     Args:
         first, second: fingerprints, as `pack` makes them.
     """
-    a, b = unpack(first), unpack(second)
-    every = max(first["every"], second["every"])
-    a, b = a[:: round(every / first["every"])], b[:: round(every / second["every"])]
-    columns, rows = second["grid"]
-    flipped = b.reshape(-1, rows, columns)[:, :, ::-1].reshape(len(b), -1)
-    found = [(*_best(a, other), mirrored) for other, mirrored in ((b, False), (flipped, True))]
-    score, lag, mirrored = max(found, key=lambda entry: entry[0])
-    return Likeness(score, lag * every, mirrored)
+    return compare_all([first], second)[0]
 
 
-def _best(a: Series, b: Series) -> tuple[float, int]:
-    """Highest correlation over all shifts, and the shift of `b` in samples."""
-    shorter = min(len(a), len(b))
-    least = min(shorter, max(_LEAST_SAMPLES, round(_LEAST_PART * shorter)))
-    best = (0.0, 0)
-    for lag in range(least - len(b), len(a) - least + 1):
-        one = a[max(lag, 0) : lag + len(b)]
-        two = b[max(-lag, 0) : max(-lag, 0) + len(one)]
-        score = _correlation(one, two)
-        if score > best[0]:
-            best = (score, lag)
-    return best
+def compare_all(others: Sequence[dict[str, Any]], video: dict[str, Any]) -> list[Likeness]:
+    """`compare` of each of some fingerprints with that of one video, all shifts of many of them at once."""
+    found: list[Likeness | None] = [None] * len(others)
+    for every in {max(other["every"], video["every"]) for other in others}:
+        b = unpack(video)[:: round(every / video["every"])]
+        columns, rows = video["grid"]
+        flipped = b.reshape(-1, rows, columns)[:, :, ::-1].reshape(len(b), -1)
+        places = [place for place, other in enumerate(others) if max(other["every"], video["every"]) == every]
+        for start in range(0, len(places), _BLOCK):
+            part = places[start : start + _BLOCK]
+            series = [unpack(others[place])[:: round(every / others[place]["every"])] for place in part]
+            for place, plain, turned in zip(part, _best(series, b), _best(series, flipped), strict=True):
+                score, lag = max(plain, turned, key=lambda entry: entry[0])
+                found[place] = Likeness(score, lag * every, turned[0] > plain[0])
+    return [likeness for likeness in found if likeness is not None]
 
 
-def _correlation(one: Series, two: Series) -> float:
-    if _alike(one.mean(0), two.mean(0)) < _SCENE:
-        return 0.0
-    one, two = one - one.mean(0), two - two.mean(0)
-    strength = float(np.sqrt((one**2).mean())), float(np.sqrt((two**2).mean()))
-    if min(strength) < _STILL or max(strength) > _STRENGTH * min(strength):
-        return 0.0
-    return float((one * two).mean()) / (strength[0] * strength[1])
+def _best(several: Sequence[Series], b: Series) -> list[tuple[float, int]]:
+    """Of each series, the highest correlation with `b` over all shifts, and the shift of `b` in samples.
+
+    Sums over every window come from running sums and, for the products of two series, from their spectra.
+    """
+    lengths = np.array([len(a) for a in several])
+    lags = np.arange(1 - len(b), lengths.max())
+    # A shade that is taken away everywhere changes no variance, and keeps the sums small.
+    shade = b.mean()
+    a = np.zeros((len(several), lengths.max(), b.shape[1]))
+    for row, one in enumerate(several):
+        a[row, : len(one)] = one - shade
+    b = b - shade
+    # Windows: samples first to last of a, and as many of b from `-first` on, where those are negative.
+    first, last = np.maximum(lags, 0)[None], np.minimum(lengths[:, None], lags[None] + len(b))
+    count = last - first
+    shorter = np.minimum(lengths, len(b))
+    least = np.minimum(shorter, np.maximum(_LEAST_SAMPLES, np.rint(_LEAST_PART * shorter)))
+    enough = count >= np.maximum(least, 1)[:, None]
+    first, last, n = np.where(enough, first, 0), np.where(enough, last, 1), np.where(enough, count, 1)
+    begin = np.maximum(-lags, 0)[None] * enough
+    rows = np.arange(len(several))[:, None]
+    sum_a, sum_b = _running(a), _running(b[None])[0]
+    mean_a = (sum_a[rows, last] - sum_a[rows, first]) / n[..., None]
+    mean_b = (sum_b[begin + n] - sum_b[begin]) / n[..., None]
+    power_a, power_b = _running((a**2).mean(2)), _running((b**2).mean(1)[None])[0]
+    deviation_a = _root((power_a[rows, last] - power_a[rows, first]) / n - (mean_a**2).mean(2))
+    deviation_b = _root((power_b[begin + n] - power_b[begin]) / n - (mean_b**2).mean(2))
+    together = _products(a, b, lags) / n - (mean_a * mean_b).mean(2)
+    weaker, stronger = np.minimum(deviation_a, deviation_b), np.maximum(deviation_a, deviation_b)
+    good = enough & (_alike(mean_a, mean_b) >= _SCENE) & (weaker >= _STILL) & (stronger <= _STRENGTH * weaker)
+    score = np.divide(together, deviation_a * deviation_b, out=np.zeros_like(together), where=good)
+    best = score.argmax(1)
+    return [
+        (float(score[row, at]), int(lags[at])) if score[row, at] > 0 else (0.0, 0)
+        for row, at in enumerate(best)
+    ]
 
 
-def _alike(one: Series, two: Series) -> float:
-    """Correlation over the cells of two mean pictures; 1 where both are one shade."""
-    one, two = one - one.mean(), two - two.mean()
-    size = float(np.sqrt((one**2).sum() * (two**2).sum()))
-    return float((one * two).sum()) / size if size > 1e-9 else 1.0
+def _running(values: Series) -> Series:
+    """Sums of the first 0, 1, 2 … along the second axis."""
+    return np.concatenate([np.zeros_like(values[:, :1]), np.cumsum(values, axis=1)], axis=1)
+
+
+def _root(values: Series) -> Series:
+    return np.sqrt(np.maximum(values, 0.0))
+
+
+def _products(a: Series, b: Series, lags: npt.NDArray[np.int64]) -> Series:
+    """(series, lags) sums of the products of two series at each shift, the mean over the cells."""
+    room = 1 << (a.shape[1] + len(b) - 1).bit_length()
+    spectrum = np.fft.rfft(a, room, axis=1) * np.fft.rfft(b, room, axis=0).conj()[None]
+    return np.asarray(np.fft.irfft(spectrum.mean(2), room, axis=1)[:, lags % room], np.float64)
+
+
+def _alike(one: Series, two: Series) -> Series:
+    """Correlation over the cells, the last axis, of mean pictures; 1 where both are one shade."""
+    one, two = one - one.mean(-1, keepdims=True), two - two.mean(-1, keepdims=True)
+    size = np.sqrt((one**2).sum(-1) * (two**2).sum(-1))
+    return np.divide((one * two).sum(-1), size, out=np.ones_like(size), where=size > 1e-9)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date
-from itertools import combinations
 from pathlib import Path
 
 from dataset.collection.collection import Collection
 from dataset.collection.records import Consent
 from dataset.collection.schemas import read_json
-from dataset.release.fingerprint import ALIKE, Fingerprint, likeness
+from dataset.release.alike import alike
+from dataset.release.fingerprint import Fingerprint
 from dataset.release.leakage import trials
 from dataset.release.licences import allows_commerce
 from dataset.release.opened import Opened
@@ -53,17 +53,15 @@ def source_leakage(release: Opened) -> Found:
 @rule("near duplicates")
 def near_duplicates(release: Opened) -> Found:
     """No two videos of different splits show the same."""
-    looks = []
+    videos, looks = [], []
     for row in release.videos:
         seen = release.seen.get(release.file_of(row))
         if seen is not None and seen.fingerprint:
-            looks.append((row["id"], row["split"], Fingerprint.from_hex(seen.fingerprint)))
-    for (one, split, look), (other, its_split, its_look) in combinations(looks, 2):
-        if split != its_split and (value := likeness(look, its_look)) >= ALIKE:
-            yield (
-                one,
-                f"in {SPLITS[split]} shows the same as {other} in {SPLITS[its_split]} (likeness {value:.2f})",
-            )
+            videos.append((row["id"], SPLITS[row["split"]]))
+            looks.append(Fingerprint.from_hex(seen.fingerprint))
+    for first, second, value in alike(looks, [split for _, split in videos]):
+        (one, split), (other, its_split) = videos[first], videos[second]
+        yield one, f"in {split} shows the same as {other} in {its_split} (likeness {value:.2f})"
 
 
 @rule("pairs alike")

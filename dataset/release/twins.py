@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
-from dataset.release.fingerprint import ALIKE, Fingerprint, likeness
+from dataset.release.alike import alike
+from dataset.release.fingerprint import Fingerprint
 from dataset.release.items import Choice, Item
 from dataset.release.splits import Link
 
 
 def near_duplicates(looks: dict[str, Fingerprint], owners: dict[str, str]) -> list[tuple[Link, str, str]]:
     """Pairs of recordings of different subjects that show the same, with the link that this makes."""
+    names = sorted(looks)
     found = []
-    for first, second in combinations(sorted(looks), 2):
-        if owners[first] != owners[second] and likeness(looks[first], looks[second]) >= ALIKE:
-            found.append(
-                (Link(owners[first], owners[second], f"{first} shows the same as {second}"), first, second)
-            )
+    for one, other, _ in alike([looks[name] for name in names], [owners[name] for name in names]):
+        first, second = names[one], names[other]
+        link = Link(owners[first], owners[second], f"{first} shows the same as {second}")
+        found.append((link, first, second))
     return found
 
 

@@ -159,10 +159,14 @@ def movement(seen: Survey) -> CheckResult:
 def new_content(seen: Survey) -> CheckResult:
     """Not a copy of a recording that is there: encoded again, cut, mirrored."""
     best, twin, told = 0.0, None, "like no other recording"
-    for other in seen.others:
-        if seen.fingerprint is None or other.fingerprint is None:
-            continue
-        likeness = fingerprint.compare(other.fingerprint, seen.fingerprint)
+    mine = seen.fingerprint
+    known = [
+        (other, other.fingerprint)
+        for other in seen.others
+        if mine is not None and other.fingerprint is not None
+    ]
+    found = fingerprint.compare_all([cells for _, cells in known], mine) if mine is not None else []
+    for (other, _), likeness in zip(known, found, strict=True):
         if likeness.score > best:
             best, twin = likeness.score, other
             how = ", mirrored" if likeness.mirrored else ""
