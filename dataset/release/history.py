@@ -17,6 +17,7 @@ from dataset.files import write_json
 
 HISTORY = "history.json"
 FIRST = "1.0.0"
+_DELETE = "Delete your copies of everything that shows them or has their motion."
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,21 @@ def changes(history: list[Past], items: dict[str, str], tombstones: dict[str, st
     lines = []
     if new := set(items) - set(last.items):
         lines.append(f"{_count(len(new), 'video')} added.")
-    if gone := set(last.items) - set(items):
-        lines.append(f"{_count(len(gone), 'video')} taken out.")
+    gone = set(last.items) - set(items)
+    # A withdrawal has rewritten the entry before: what went stands there under the name of its tombstone.
+    unnamed = {
+        stone: count
+        for stone in sorted(set(tombstones) & set(last.tombstones))
+        if (count := sum(name.startswith(f"{stone}-") and not last.items[name] for name in gone))
+    }
+    if other := len(gone) - sum(unnamed.values()):
+        lines.append(f"{_count(other, 'video')} taken out.")
     if changed := [name for name, sha in last.items.items() if items.get(name, sha) != sha]:
         lines.append(f"{_count(len(changed), 'video')} replaced.")
+    for stone, count in unnamed.items():
+        lines.append(f"Withdrawn: {stone}, with {_count(count, 'video')}. {_DELETE}")
     if withdrawn := sorted(set(tombstones) - set(last.tombstones)):
-        lines.append(
-            f"Withdrawn: {', '.join(withdrawn)}. Delete your copies of everything that shows them or has their motion."
-        )
+        lines.append(f"Withdrawn: {', '.join(withdrawn)}. {_DELETE}")
     return tuple(lines) or ("No video changed; texts or records did.",)
 
 

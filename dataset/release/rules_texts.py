@@ -124,6 +124,12 @@ def texts(release: Opened) -> Found:
     for name in ("rai:dataCollection", "rai:personalSensitiveInformation", "rai:dataReleaseMaintenancePlan"):
         if not described.get(name):
             yield "croissant.json", f"lacks the responsible-AI field {name}"
+    try:
+        stones = json.loads(release.text("tombstones.json"))
+    except ValueError:
+        stones = None
+    if stones != {"schema": 1, "tombstones": release.told["tombstones"]}:
+        yield "tombstones.json", "does not list those whom release.json lists as withdrawn"
     for subject in sorted({row["subject"] for row in release.videos}):
         if not release.text(f"previews/{subject}.html"):
             yield subject, "has no preview page"

@@ -53,6 +53,8 @@ def write_texts(root: Path, facts: Facts) -> None:
     for name, text in render_texts(facts).items():
         with atomic_path(root / name) as temporary:
             temporary.write_text(text, "utf-8")
+    # The same as TOMBSTONES.md, for programs that keep a copy in step.
+    write_json(root / "tombstones.json", {"schema": 1, "tombstones": facts.history[-1].tombstones})
     write_json(root / "croissant.json", croissant(facts, licence_of(facts.collection.licence)[2]))
 
 

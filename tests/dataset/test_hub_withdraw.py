@@ -118,6 +118,21 @@ def test_the_tombstone_names_nobody_but_can_be_recognised(hub: HubServer, publis
     assert stone.id in history["releases"][0]["tombstones"]
 
 
+def test_the_next_version_says_in_its_changes_that_somebody_was_withdrawn() -> None:
+    from dataset.release.history import Past, changes
+
+    stone = new_id("m2")
+    # As `withdraw_local` leaves the entry before: nobody is named, and each video stands under the tombstone.
+    items = {"m1-r0": "a" * 64, "m3-r0": "b" * 64, f"{stone}-1": "", f"{stone}-2": ""}
+    last = Past("1.0.0", "2026-05-01", "", {"m1": "train"}, items, {stone: "2026-05-02"}, ())
+    assert changes([last], {"m1-r0": "a" * 64}, last.tombstones) == (
+        "1 video taken out.",
+        f"Withdrawn: {stone}, with 2 videos. Delete your copies of everything that shows them or has their motion.",
+    )
+    told = Past("2.0.0", "2026-05-02", "", {"m1": "train"}, {"m1-r0": "a" * 64}, last.tombstones, ())
+    assert changes([last, told], told.items, told.tombstones) == ("No video changed; texts or records did.",)
+
+
 def test_two_can_be_withdrawn_one_after_the_other(hub: HubServer, published: Collection) -> None:
     take_out(hub, published, "m2")
     done = take_out(hub, published, "m1")

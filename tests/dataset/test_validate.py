@@ -349,6 +349,12 @@ def test_texts_of_croissant_without_its_fields_about_people(release: Path) -> No
     assert broken(release) == {"texts"}
 
 
+def test_texts_of_tombstones_that_are_not_those_of_the_release(release: Path) -> None:
+    edit_json(release, "tombstones.json", lambda told: told["tombstones"].update({"w-1": "2026-05-01"}))
+    (finding,) = check(release)
+    assert (finding.rule, finding.item) == ("texts", "tombstones.json")
+
+
 def test_an_unknown_rule_is_refused_with_the_list(release: Path) -> None:
     with pytest.raises(ReleaseError, match="there are: manifest"):
         validate(release, rules=["nonsense"])
