@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from dataset.errors import HubError
 from dataset.hub.client import ATTRIBUTES, KIND, HubRepository, RemoteFile
+from dataset.hub.commit import commit_release
 from dataset.hub.journal import Journal, Traces
 from dataset.hub.manifest import Release
-from dataset.hub.publish import commit_release, create, plan, tag_of
+from dataset.hub.publish import create, plan, tag_of
 from dataset.hub.readback import read_back
 from dataset.hub.withdraw_local import words
 
