@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dataset.release.fingerprint import ALIKE, OVERLAP, SHARE, SIDE, Fingerprint, likeness
 
-#: Fingerprints in a block: two blocks of the longest ones and their products take some 100 MB.
+#: Fingerprints in a block: two blocks of the longest ones and their products take a few hundred MB.
 BLOCK = 128
 #: What the spectra may be off by, generously: the arithmetic is in 32 bits.
 _MARGIN = 1e-3
