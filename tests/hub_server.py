@@ -9,7 +9,7 @@ In a test:
 
 As a process of its own, for a walk-through or to kill its clients:
 
-    python tests/hub_server.py --root /tmp/hub --port 8765 --token hf_owner:owner:studio --token hf_guest:guest::read
+    python tests/hub_server.py --root hub --port 8765 --token hf_owner:owner:studio --token hf_guest:guest::read
 
 It prints its address. The state is a folder (`hub_store`). Objects are uploaded to and downloaded from another host
 name with signed addresses, as on the hub, where a token that is sent along would be leaked: such a request is refused.
