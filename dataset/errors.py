@@ -9,6 +9,7 @@
     ├── CollectionError            a collection that cannot be used, or cannot take what it is given
     │   └── RecordingRefused       a recording that did not pass its checks
     ├── ReleaseError               a release that cannot be built, read or loaded as asked
+    ├── WorkError                  a run over many items that cannot begin or go on
     ├── HubError                   a hub that refuses, cannot be reached, or holds something else than it should
     │   └── HubConflictError       somebody else changed the repository at the same time, or had its name first
     ├── SynthesisError             a generator that cannot be trained or run as asked
@@ -104,6 +105,10 @@ class CollectionError(DanceproofError):
 
 class RecordingRefused(CollectionError):
     """A recording that did not pass the checks of its import."""
+
+
+class WorkError(DanceproofError):
+    """A run over many items that cannot begin or go on as asked; not one item's fault."""
 
 
 class HubError(DanceproofError):
