@@ -10,9 +10,9 @@ from dataset.files import sha256_file, write_json
 from dataset.provenance import VERSION
 from dataset.records import CORPUS_FILE, Corpus
 from forensics.crossfit import Recipe, crossfit
-from forensics.detector import Detector
+from forensics.detectors.base import Detector, Progress
 from forensics.evaluate import Evaluation, evaluate_crossfit
-from forensics.train import Progress, train_network
+from forensics.train import train_network
 from forensics.windows import ClipWindows
 
 EVALUATION_FILE = "evaluation.json"

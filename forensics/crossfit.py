@@ -18,9 +18,11 @@ import numpy as np
 from dataset.files import write_json
 from dataset.records import Clip, Corpus
 from forensics.calibrate import Calibration
-from forensics.detector import Detector, DetectorConfig
+from forensics.detectors.base import Detector, Progress
+from forensics.detectors.patch import PatchConfig
+from forensics.detectors.registry import kind_of, load_detector
 from forensics.folds import check_corpus, is_train_only, judgeable, make_folds, trainable
-from forensics.train import Progress, TrainConfig, centre, train_network
+from forensics.train import TrainConfig, train_network
 from forensics.views import ViewConfig
 from forensics.windows import ClipWindows, corpus_windows
 
@@ -32,7 +34,7 @@ NOBODY = ("mannequin*",)
 class Recipe:
     """Everything that a training run follows from, besides the corpus."""
 
-    network: DetectorConfig = field(default_factory=DetectorConfig)
+    network: Any = field(default_factory=PatchConfig)  # config of a detector, which it also chooses
     training: TrainConfig = field(default_factory=TrainConfig)
     # Fewer pairs than in a scan: training sees many clips.
     views: ViewConfig = field(default_factory=lambda: ViewConfig(pairs=8))
@@ -110,12 +112,9 @@ def score_clip(detector: Detector, windows: ClipWindows, fold: int = -1) -> Clip
     """Judge the windows of one clip, without their margin."""
     if not len(windows):
         return ClipScore(windows.clip, fold, None, (), None)
-    logits, embeddings = detector.judge(centre(np.asarray(windows.pixels), detector.config.window))
-    per_pair = [float(logits[windows.pairs == pair].mean()) for pair in np.unique(windows.pairs)]
-    distance = None
-    if detector.familiarity is not None:
-        distance = float(np.median(detector.familiarity.distances(embeddings)))
-    return ClipScore(windows.clip, fold, float(np.mean(per_pair)), tuple(per_pair), distance)
+    scores = detector.judge(windows.evidence(detector.window))
+    judged = scores.pairs[np.isfinite(scores.pairs)]
+    return ClipScore(windows.clip, fold, scores.score, tuple(judged.tolist()), scores.distance)
 
 
 def crossfit(
@@ -179,7 +178,8 @@ def crossfit(
 
 def fingerprint(windows: Sequence[ClipWindows], recipe: Recipe, left_out: Sequence[str]) -> str:
     """Hash of all that a group's detector follows from."""
-    told = [[asdict(item.clip) for item in windows], asdict(recipe), list(left_out)]
+    kind = kind_of(recipe.network).name
+    told = [[asdict(item.clip) for item in windows], kind, asdict(recipe), list(left_out)]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -227,4 +227,4 @@ def _read_fold(folder: Path, mark: str, clips: Sequence[Clip]) -> tuple[Detector
         ClipScore(by_path[s["clip"]], s["fold"], s["score"], tuple(s["pair_scores"]), s["distance"])
         for s in told["scores"]
     ]
-    return Detector.load(folder), scores
+    return load_detector(folder), scores

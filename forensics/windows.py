@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from dataset.files import atomic_path, write_json
 from dataset.pose.people import PeopleFinder
 from dataset.records import Clip, Corpus
 from dataset.video import frame_times, read_pairs
+from forensics.detectors.base import Evidence
 from forensics.people import Sighting
 from forensics.views import View, ViewConfig, cut, watch
 
@@ -33,15 +34,49 @@ class ClipWindows:
         pixels: (N, 2, S, S, 3) uint8, a memory map; S is the window with its margin.
         pairs: (N,) which frame pair each window is from, counted from 0.
         parts: (N,) what each shows.
+        times: (P,) seconds of the first frame of each pair; empty where that is not known.
+        bodies: (P, 2, 25, 3) BODY_25 in both frames, pixels of the video and confidence; empty where not known.
+        boxes: (N, 4) x0, y0, x1, y1 in pixels of the video, with the margin; empty where not known.
     """
 
     clip: Clip
     pixels: npt.NDArray[np.uint8]
     pairs: npt.NDArray[np.int64]
     parts: tuple[str, ...]
+    times: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    bodies: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2, 25, 3), np.float32))
+    boxes: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    def evidence(self, side: int) -> Evidence:
+        """As a detector is shown it: windows of (side, side) without their margin."""
+        count = len(self.times) or int(self.pairs.max(initial=-1)) + 1
+        known = len(self.times) > 0
+        boxes = np.full((len(self), 4), np.nan, np.float32)
+        if len(self.boxes) and self.pixels.shape[2]:
+            margin = (1 - side / self.pixels.shape[2]) / 2
+            boxes = self.boxes + margin * (self.boxes[:, 2:] - self.boxes[:, :2])[:, [0, 1, 0, 1]] * [
+                1,
+                1,
+                -1,
+                -1,
+            ]
+        return Evidence(
+            centre(np.asarray(self.pixels), side),
+            self.pairs,
+            self.parts,
+            self.times if known else np.full(count, np.nan),
+            self.bodies if known else np.zeros((count, 2, 25, 3), np.float32),
+            boxes.astype(np.float32),
+        )
+
+
+def centre(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    """(N, 2, S, S, 3) windows with margin → (N, 2, side, side, 3) without."""
+    begin = (pixels.shape[2] - side) // 2
+    return np.ascontiguousarray(pixels[:, :, begin : begin + side, begin : begin + side])
 
 
 def corpus_windows(

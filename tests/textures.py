@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from dataset.records import Clip
 from dataset.video import VideoWriter
-from forensics.detector import DetectorConfig
+from forensics.detectors.patch import PatchConfig
 from forensics.windows import ClipWindows
 
 Video = npt.NDArray[np.uint8]
 #: The smallest network whose trunk still has its four layers.
-TINY = DetectorConfig(window=48, ndf=6)
+TINY = PatchConfig(window=48, ndf=6)
 
 
 def texture(seed: int, frames: int = 12, side: int = 64, motion: int | None = None) -> Video:

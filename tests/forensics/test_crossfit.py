@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from textures import TINY, as_windows, make_clip, planted, planted_corpus, texture
+from textures import TINY, Video, as_windows, make_clip, planted, planted_corpus, texture
 
 import forensics.crossfit as module
 from dataset.errors import DetectorError
 from dataset.records import Corpus
 from forensics.build import build_detector
 from forensics.crossfit import Recipe, crossfit
-from forensics.detector import Detector
+from forensics.detectors.base import Detector, Evidence
+from forensics.detectors.patch import PatchDetector
+from forensics.detectors.registry import load_detector
 from forensics.evaluate import evaluate_crossfit, evaluate_detector
 from forensics.train import TrainConfig
 from forensics.views import ViewConfig
@@ -25,6 +27,12 @@ RECIPE = Recipe(
     ViewConfig(window=48),
     folds=3,
 )
+
+
+def score_of(detector: Detector, video: Video) -> float:
+    score = detector.judge(Evidence.of_windows(np.stack([video[:-1], video[1:]], 1))).score
+    assert score is not None
+    return score
 
 
 def corpus_of(windows: list[ClipWindows], folder: Path) -> Corpus:
@@ -60,7 +68,7 @@ def test_nobody_who_is_judged_was_trained_on(
 
     def spy(clips: list[ClipWindows], *rest: object) -> Detector:
         trained.append({name for item in clips for name in (item.clip.subject, item.clip.source_subject)})
-        return Detector(TINY)
+        return PatchDetector(TINY)
 
     monkeypatch.setattr(module, "train_network", spy)
     result = crossfit(windows, RECIPE)
@@ -74,9 +82,9 @@ def test_nobody_who_is_judged_was_trained_on(
 
 
 def test_the_built_detector_finds_the_artefact_and_says_how_well(built: tuple[Corpus, Path]) -> None:
-    detector = Detector.load(built[1])
+    detector = load_detector(built[1])
     fresh = planted(texture(50, 12, 48)), texture(50, 12, 48)
-    fake, real = (detector.judge(np.stack([video[:-1], video[1:]], 1))[0].mean() for video in fresh)
+    fake, real = (score_of(detector, video) for video in fresh)
     assert detector.calibration is not None
     assert detector.calibration.probability(fake) > 0.6 > 0.4 > detector.calibration.probability(real)
     assert detector.calibration.subjects == 6
@@ -86,20 +94,20 @@ def test_the_built_detector_finds_the_artefact_and_says_how_well(built: tuple[Co
 
 
 def test_windows_unlike_the_training_data_lie_beyond_the_threshold(built: tuple[Corpus, Path]) -> None:
-    detector = Detector.load(built[1])
+    detector = load_detector(built[1])
     assert detector.calibration is not None
-    assert detector.familiarity is not None
     flat = np.full((8, 2, 48, 48, 3), 255, np.uint8)
     flat[:, :, ::2] = 0
-    distances = detector.familiarity.distances(detector.judge(flat)[1])
-    assert np.median(distances) > detector.calibration.unfamiliar_from
+    distance = detector.judge(Evidence.of_windows(flat)).distance
+    assert distance is not None
+    assert distance > detector.calibration.unfamiliar_from
 
 
 def test_a_kept_group_has_no_part_in_its_own_calibration(built: tuple[Corpus, Path]) -> None:
-    whole = Detector.load(built[1]).calibration
+    whole = load_detector(built[1]).calibration
     assert whole is not None
     for number in range(3):
-        kept = Detector.load(built[1] / f"fold-{number}")
+        kept = load_detector(built[1] / f"fold-{number}")
         assert kept.calibration is not None
         assert kept.calibration.subjects == whole.subjects - len(kept.facts["left_out"])
 
@@ -125,7 +133,7 @@ def test_figures_of_seen_people_are_reported_apart(
     fake = make_clip("new-fake.mp4", "stranger", fake=True, pair="new.mp4")
     more = [*windows, as_windows(real, texture(60)), as_windows(fake, planted(texture(60)))]
     corpus = corpus_of(more, tmp_path)
-    fresh, seen = evaluate_detector(Detector.load(built[1]), corpus, more, train_only=["mannequin*"])
+    fresh, seen = evaluate_detector(load_detector(built[1]), corpus, more, train_only=["mannequin*"])
     assert {row["subject"] for row in fresh.rows} == {"stranger"}
     assert seen is not None
     assert "stranger" not in {row["subject"] for row in seen.rows}
@@ -136,7 +144,7 @@ def test_a_corpus_of_seen_people_only_is_refused(
     built: tuple[Corpus, Path], windows: list[ClipWindows]
 ) -> None:
     with pytest.raises(DetectorError, match="trained on everybody"):
-        evaluate_detector(Detector.load(built[1]), built[0], windows, train_only=["mannequin*"])
+        evaluate_detector(load_detector(built[1]), built[0], windows, train_only=["mannequin*"])
 
 
 def test_a_clip_that_shows_nobody_is_listed_as_not_judged(windows: list[ClipWindows]) -> None:

@@ -11,7 +11,7 @@ import torch
 from release_ground import small_release
 
 from dataset.release import load
-from forensics.detector import DetectorConfig
+from forensics.detectors.patch import PatchConfig, PatchDetector
 from forensics.stream import WindowStream, stream_clips
 from forensics.train import TrainConfig, train_network
 from forensics.views import ViewConfig
@@ -34,12 +34,13 @@ def test_the_training_loop_takes_what_is_streamed_from_a_release(rows: Any) -> N
     losses: list[str] = []
     detector = train_network(
         clips,
-        DetectorConfig(window=32, ndf=8),
+        PatchConfig(window=32, ndf=8),
         TrainConfig(steps=2, batch=4, precision="float32"),
         lambda done, total, note: losses.append(note),
     )
     assert len(losses) == 2
-    assert all(torch.isfinite(weight).all() for weight in detector.parameters())
+    assert isinstance(detector, PatchDetector)
+    assert all(torch.isfinite(weight).all() for weight in detector.network.parameters())
 
 
 def test_a_stream_of_windows_fills_batches_with_real_and_fake_of_the_same_place(rows: Any) -> None:

@@ -14,7 +14,8 @@ from dataset.video import read_frames
 from forensics.crossfit import score_clip
 from forensics.degrade import Degradation
 from forensics.metrics import auc
-from forensics.train import Sampler, TrainConfig, train_network
+from forensics.sampler import Sampler
+from forensics.train import TrainConfig, train_network
 from forensics.windows import ClipWindows
 
 # In float32, so that the same seed gives the same figures on every machine but for rounding.
@@ -96,10 +97,10 @@ def test_batches_hold_each_fake_beside_the_same_window_of_its_real_clip() -> Non
     record = make_clip("real.mp4", "a", fake=False)
     marked = 255 - real
     fake = make_clip("fake.mp4", "a", fake=True, pair="real.mp4")
-    sampler = Sampler([as_windows(record, real), as_windows(fake, marked)], 64, np.random.default_rng(0))
-    for _ in range(20):
+    sampler = Sampler([as_windows(record, real), as_windows(fake, marked)], 64, seed=0)
+    for step in range(20):
         # Inverted pictures stay mirror images of each other under a shared flip and cut; noise and gamma differ.
-        windows, labels = sampler.draw(2)
+        windows, labels = sampler.draw(step, 2)
         assert labels.tolist() == [0, 1]
         together = np.corrcoef(windows[0].ravel().astype(float), windows[1].ravel().astype(float))[0, 1]
         assert together < -0.9
@@ -111,9 +112,9 @@ def test_a_fake_without_a_pair_gets_a_real_window_of_the_same_part() -> None:
     real = ClipWindows(real.clip, real.pixels, real.pairs, ("head", "torso", "head", "torso"))
     fake = as_windows(make_clip("fake.mp4", "a", fake=True, source="b"), video)
     fake = ClipWindows(fake.clip, fake.pixels, fake.pairs, ("head",) * 4)
-    sampler = Sampler([real, fake], 64, np.random.default_rng(0))
-    for _ in range(20):
-        window = sampler._couple()[1]
+    sampler = Sampler([real, fake], 64, seed=0)
+    for step in range(20):
+        window = sampler.couple(np.random.default_rng(step))[1]
         assert any(np.array_equal(window, real.pixels[row]) for row in (0, 2))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +11,24 @@ from textures import texture
 
 from dataset.errors import ModelError
 from forensics.calibrate import Calibration
-from forensics.detector import Detector, DetectorConfig, load_detector, to_tensor
+from forensics.detectors.base import Evidence, to_tensor
+from forensics.detectors.patch import PatchConfig, PatchDetector
+from forensics.detectors.registry import load_detector
 from forensics.familiarity import Familiarity
 
 WINDOWS = np.stack([texture(seed, 2, 64) for seed in range(5)])
 
 
-def make() -> Detector:
+def make() -> PatchDetector:
     torch.manual_seed(0)
-    return Detector(DetectorConfig(ndf=4)).eval()
+    return PatchDetector(PatchConfig(ndf=4))
 
 
 @pytest.fixture
 def saved(tmp_path: Path, calibration: Calibration) -> Path:
     detector = make()
     detector.calibration = calibration
-    detector.familiarity = Familiarity.fit(detector.judge(WINDOWS)[1])
+    detector.familiarity = Familiarity.fit(detector.look(WINDOWS)[1])
     detector.facts = {"subjects": ["a"]}
     detector.save(tmp_path / "detector")
     return tmp_path / "detector"
@@ -42,34 +45,49 @@ def test_the_first_frame_comes_first_in_the_tensor_and_values_span_minus_one_to_
 
 def test_the_order_of_the_frames_matters_to_the_score() -> None:
     detector = make()
-    assert not np.allclose(detector.judge(WINDOWS)[0], detector.judge(WINDOWS[:, ::-1])[0], atol=1e-4)
+    assert not np.allclose(detector.look(WINDOWS)[0], detector.look(WINDOWS[:, ::-1])[0], atol=1e-4)
 
 
 def test_a_score_does_not_depend_on_the_windows_beside_it() -> None:
     detector = make()
-    assert np.allclose(detector.judge(WINDOWS)[0][2], detector.judge(WINDOWS[2:3])[0][0], atol=1e-5)
+    assert np.allclose(detector.look(WINDOWS)[0][2], detector.look(WINDOWS[2:3])[0][0], atol=1e-5)
 
 
 def test_judging_is_the_forward_pass_without_dropout() -> None:
     detector = make()
     with torch.no_grad():
-        expected = detector(to_tensor(WINDOWS)).numpy()
-    assert np.allclose(detector.judge(WINDOWS)[0], expected, atol=1e-5)
+        expected = detector.network(to_tensor(WINDOWS)).numpy()
+    assert np.allclose(detector.look(WINDOWS)[0], expected, atol=1e-5)
 
 
 def test_no_windows_give_no_scores() -> None:
-    logits, embeddings = make().judge(np.zeros((0, 2, 64, 64, 3), np.uint8))
+    logits, embeddings = make().look(np.zeros((0, 2, 64, 64, 3), np.uint8))
     assert logits.shape == (0,)
     assert embeddings.shape[0] == 0
 
 
+def test_a_pair_is_judged_by_the_mean_of_its_windows_and_left_open_without_any() -> None:
+    shown = Evidence.of_windows(WINDOWS)
+    shown = replace(
+        shown,
+        pairs=np.array([0, 0, 2, 2, 2]),
+        times=np.arange(3.0),
+        bodies=np.zeros((3, 2, 25, 3), np.float32),
+    )
+    scores = make().judge(shown)
+    assert scores.windows is not None
+    assert np.isnan(scores.pairs[1])
+    assert np.allclose(scores.pairs[[0, 2]], [scores.windows[:2].mean(), scores.windows[2:].mean()])
+    assert scores.score == pytest.approx(scores.pairs[[0, 2]].mean())
+
+
 def test_a_loaded_detector_is_the_saved_one(saved: Path) -> None:
-    loaded = Detector.load(saved)
-    assert np.array_equal(loaded.judge(WINDOWS)[0], make().judge(WINDOWS)[0])
+    loaded = PatchDetector.load(saved)
+    assert np.array_equal(loaded.look(WINDOWS)[0], make().look(WINDOWS)[0])
     assert loaded.calibration is not None
     assert loaded.calibration.slope == 1.0
     assert loaded.familiarity is not None
-    assert np.isfinite(loaded.familiarity.distances(loaded.judge(WINDOWS)[1])).all()
+    assert np.isfinite(loaded.familiarity.distances(loaded.look(WINDOWS)[1])).all()
     assert loaded.facts == {"subjects": ["a"]}
 
 
@@ -79,7 +97,7 @@ def test_one_changed_byte_of_the_weights_is_refused(saved: Path) -> None:
     blob[-1] ^= 1
     weights.write_bytes(blob)
     with pytest.raises(ModelError, match="SHA-256 differs"):
-        Detector.load(saved)
+        PatchDetector.load(saved)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +113,7 @@ def test_a_description_that_does_not_fit_is_refused(saved: Path, change: dict, m
     path = saved / "detector.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ModelError, match=message):
-        Detector.load(saved)
+        PatchDetector.load(saved)
 
 
 def test_a_folder_without_a_detector_says_what_to_name(tmp_path: Path) -> None:
@@ -106,8 +124,8 @@ def test_a_folder_without_a_detector_says_what_to_name(tmp_path: Path) -> None:
 def test_missing_weights_are_told(saved: Path) -> None:
     (saved / "detector.safetensors").unlink()
     with pytest.raises(ModelError, match="cannot be read"):
-        Detector.load(saved)
+        PatchDetector.load(saved)
 
 
 def test_the_hash_of_the_calibration_follows_the_calibration(saved: Path) -> None:
-    assert Detector.load(saved).calibration_sha256 != make().calibration_sha256
+    assert PatchDetector.load(saved).calibration_sha256 != make().calibration_sha256
