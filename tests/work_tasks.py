@@ -80,6 +80,15 @@ class Unfit:
         yield lambda item: {}
 
 
+def double(number: int) -> int:
+    """A job for `spread`: 13 raises, and a negative number kills its worker."""
+    if number == 13:
+        raise VideoError("thirteen")
+    if number < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * number
+
+
 def acts(*what: str, weight: float = 0.0) -> list[Item]:
     """An item for each act; the same act several times is several items."""
     return [

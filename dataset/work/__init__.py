@@ -17,5 +17,17 @@ from dataset.work.items import Item
 from dataset.work.run import Failure, Summary, Task, run_items
 from dataset.work.sources import local_file
 from dataset.work.spread import spread
+from dataset.work.table import results_table, write_table
 
-__all__ = ["Item", "items_from", "run_items", "Task", "Summary", "Failure", "local_file", "spread"]
+__all__ = [
+    "Item",
+    "items_from",
+    "run_items",
+    "Task",
+    "Summary",
+    "Failure",
+    "local_file",
+    "spread",
+    "results_table",
+    "write_table",
+]

@@ -167,6 +167,7 @@ class Cluster:
             told = self._ray.get(seat.ref)
         except RayError as error:
             self._seats.remove(seat)
+            self._ray.kill(seat.actor)
             return Outcome("lost", f"its worker or node is gone ({type(error).__name__})")
         seat.ref = None
         if seat.ready:

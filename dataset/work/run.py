@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import heapq
+import json
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,17 +136,15 @@ def run_items(
         outcomes = work_through(
             waiting, _Written(task), workers=workers, ray=ray, limits=limits, retries=retries
         )
-        with closing(outcomes):
+        with _Writers(results) as writers, closing(outcomes):
             for number, outcome in outcomes:
                 item = waiting[number]
                 text, error = outcome.value if outcome.kind == "done" else (None, one_line(outcome.value))
                 if text is not None:
-                    results.write(item.key + DONE, text)
-                    if retry:
-                        results.remove(item.key + FAILED)
+                    writers.write(item.key + DONE, text, instead_of=item.key + FAILED if retry else None)
                     new += 1
                 else:
-                    results.write(item.key + FAILED, encoded(item.uri, error=error))
+                    writers.write(item.key + FAILED, encoded(item.uri, error=error))
                     failures[item.key] = Failure(item.key, item.uri, error)
                 report(skipped + new, len(failures), len(distinct))
     ordered = tuple(failures[key] for key in sorted(failures))
@@ -237,6 +238,42 @@ class _Written:
             yield write
 
 
+class _Writers:
+    """Write results while others are waited for: a disk that is asked to keep a file takes milliseconds for one, and
+    hardly more for several at once."""
+
+    THREADS, AHEAD = 16, 64
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._threads = ThreadPoolExecutor(self.THREADS, "results")
+        self._pending: deque[Future[None]] = deque()
+
+    def __enter__(self) -> _Writers:
+        return self
+
+    def write(self, name: str, text: str, *, instead_of: str | None = None) -> None:
+        """Write a file soon, and then remove another; waits while too many are on their way.
+
+        Raises:
+            OSError: an earlier one could not be written.
+        """
+        while self._pending and (len(self._pending) >= self.AHEAD or self._pending[0].done()):
+            self._pending.popleft().result()
+        self._pending.append(self._threads.submit(self._write, name, text, instead_of))
+
+    def _write(self, name: str, text: str, instead_of: str | None) -> None:
+        self._results.write(name, text)
+        if instead_of is not None:
+            self._results.remove(instead_of)
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._threads.shutdown(wait=True)
+        if kind is None:
+            for future in self._pending:
+                future.result()
+
+
 def _known(results: Results, keys: Iterable[str]) -> tuple[set[str], set[str]]:
     """Keys, of those asked for, that are done, and that have failed and were not done later."""
     there, broken = set(), set()
@@ -251,8 +288,6 @@ def _known(results: Results, keys: Iterable[str]) -> tuple[set[str], set[str]]:
 
 
 def _read_failure(results: Results, item: Item) -> Failure:
-    import json
-
     try:
         told = json.loads(results.read(item.key + FAILED))
         return Failure(item.key, item.uri, str(told["error"]))
