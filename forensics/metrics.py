@@ -1,4 +1,14 @@
-"""How good scores are: pure functions of scores, labels and subjects."""
+"""How good scores are: pure functions of scores, labels and subjects.
+
+A score is the natural logarithm of a likelihood ratio, above zero speaking for a fake; at even prior odds the
+probability of a fake is 1 / (1 + exp(−score)). Figures that look at the order alone (AUC, EER, TPR at 1 % FPR, the
+least C_llr) are the same for every increasing function of it.
+
+Log-loss, ECE and C_llr let both labels weigh the same, because the probabilities are stated at even odds: what a
+corpus holds more of must not count more. C_llr: Brümmer and du Preez, *Application-independent evaluation of speaker
+detection*, Computer Speech & Language, 2006. ECE: Naeini et al., *Obtaining Well Calibrated Probabilities Using
+Bayesian Binning*, AAAI 2015, over the probability of a fake.
+"""
 
 from __future__ import annotations
 
@@ -9,47 +19,134 @@ import numpy.typing as npt
 
 Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.bool_]
+#: How often each score counts; once if None.
+Weight = npt.NDArray[np.float64] | None
+
+#: Bins of the reliability curve and of the ECE.
+BINS = 10
+#: False alarms that `tpr_at_1` allows.
+FALSE_ALARMS = 0.01
 
 
-def auc(scores: Scores, fake: Labels) -> float:
-    """Area under the ROC curve: the chance that a fake scores higher than a real one, ties counting half.
+def roc(scores: Scores, fake: Labels, weight: Weight = None) -> tuple[Scores, Scores]:
+    """The curve of false alarms and hits as the threshold falls, from (0, 0) to (1, 1), one point a distinct score.
 
     Args:
-        scores: (N,), higher speaks for a fake.
-        fake: (N,); both values must occur.
+        scores: (N,).
+        fake: (N,); both values must occur with a weight above 0.
+        weight: (N,).
+
+    Returns:
+        (M,) share of real called fake, and (M,) share of fakes called fake.
     """
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    upper = np.cumsum(counts)
-    ranks = (upper - (counts - 1) / 2)[inverse]
-    n_fake, n_real = int(fake.sum()), int((~fake).sum())
-    return float((ranks[fake].sum() - n_fake * (n_fake + 1) / 2) / (n_fake * n_real))
+    times = np.ones_like(scores) if weight is None else weight
+    order = np.argsort(scores, kind="stable")[::-1]
+    values, labels, times = scores[order], fake[order], times[order]
+    last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)
+    hits, alarms = np.cumsum(times * labels)[last], np.cumsum(times * ~labels)[last]
+    return np.append(0.0, alarms / alarms[-1]), np.append(0.0, hits / hits[-1])
 
 
-def eer(scores: Scores, fake: Labels) -> float:
+def auc(scores: Scores, fake: Labels, weight: Weight = None) -> float:
+    """Area under the ROC curve: the chance that a fake scores higher than a real one, ties counting half."""
+    alarms, hits = roc(scores, fake, weight)
+    return float((np.diff(alarms) * (hits[1:] + hits[:-1])).sum() / 2)
+
+
+def eer(scores: Scores, fake: Labels, weight: Weight = None) -> float:
     """Equal error rate: where the share of real called fake equals that of fakes called real.
 
     Between two thresholds the curve is taken as straight.
     """
-    false_alarms, misses = [], []
-    real_sorted, fake_sorted = np.sort(scores[~fake]), np.sort(scores[fake])
-    for threshold in np.concatenate([[-np.inf], np.unique(scores), [np.inf]]):
-        false_alarms.append(1 - np.searchsorted(real_sorted, threshold, "left") / len(real_sorted))
-        misses.append(np.searchsorted(fake_sorted, threshold, "left") / len(fake_sorted))
-    gap = np.array(false_alarms) - np.array(misses)
-    after = int(np.argmax(gap <= 0))
+    alarms, hits = roc(scores, fake, weight)
+    gap = alarms - (1 - hits)
+    after = int(np.argmax(gap >= 0))
     if gap[after] == 0:
-        return float(misses[after])
-    part = gap[after - 1] / (gap[after - 1] - gap[after])
-    return float(misses[after - 1] + part * (misses[after] - misses[after - 1]))
+        return float(alarms[after])
+    part = -gap[after - 1] / (gap[after] - gap[after - 1])
+    return float(alarms[after - 1] + part * (alarms[after] - alarms[after - 1]))
 
 
-def accuracy(scores: Scores, fake: Labels) -> float:
-    """Share of scores on the right side of zero, zero counting as real."""
-    return float(((scores > 0) == fake).mean())
+def tpr_at_1(scores: Scores, fake: Labels, weight: Weight = None) -> float:
+    """Share of fakes found at a threshold that calls at most 1 % of the real ones fake.
+
+    With fewer than a hundred real ones that is a threshold above all of them.
+    """
+    alarms, hits = roc(scores, fake, weight)
+    return float(hits[alarms <= FALSE_ALARMS + 1e-12].max())
+
+
+def accuracy(scores: Scores, fake: Labels, weight: Weight = None) -> float:
+    """Share of scores on the right side of zero, zero counting as real; each counts once, whatever its label."""
+    return float(np.average((scores > 0) == fake, weights=weight))
+
+
+def log_loss(scores: Scores, fake: Labels, weight: Weight = None) -> float:
+    """Mean negative logarithm of the probability given to the true label, both labels weighing the same; in nats."""
+    return float((_balanced(fake, weight) * np.logaddexp(0, np.where(fake, -scores, scores))).sum())
+
+
+def cllr(scores: Scores, fake: Labels, weight: Weight = None) -> float:
+    """Cost of the log likelihood ratios in bits: 0 is perfect, 1 is what always saying "even" costs."""
+    return log_loss(scores, fake, weight) / float(np.log(2))
+
+
+def min_cllr(scores: Scores, fake: Labels, weight: Weight = None) -> float:
+    """`cllr` after the best increasing curve over these very scores: what is left when calibration costs nothing."""
+    from sklearn.isotonic import isotonic_regression
+
+    share = _balanced(fake, weight)
+    values, group = np.unique(scores, return_inverse=True)
+    total = np.bincount(group, share, minlength=len(values))
+    hits = np.bincount(group, share * fake, minlength=len(values))
+    kept = total > 0
+    total, hits = total[kept], hits[kept]
+    p = np.clip(isotonic_regression(hits / total, sample_weight=total, y_min=0, y_max=1), 0, 1)
+    # A step that holds one label only costs nothing, and has no logarithm.
+    said = hits * np.log2(p, out=np.zeros_like(p), where=p > 0)
+    unsaid = (total - hits) * np.log2(1 - p, out=np.zeros_like(p), where=p < 1)
+    return float(-(said + unsaid).sum()) + 0.0
+
+
+def reliability(
+    scores: Scores, fake: Labels, weight: Weight = None, bins: int = BINS
+) -> tuple[Scores, Scores, Scores]:
+    """What is said against what is so, in bins of equal width of the probability of a fake.
+
+    Returns:
+        (bins,) mean probability, (bins,) share of fakes, both NaN in empty bins, and (bins,) the bin's part of all.
+    """
+    share = _balanced(fake, weight)
+    p = 1 / (1 + np.exp(-np.clip(scores, -500, 500)))
+    place = np.minimum((p * bins).astype(int), bins - 1)
+    part = np.bincount(place, share, minlength=bins)
+    empty = np.full(bins, np.nan)
+    said = np.divide(np.bincount(place, share * p, minlength=bins), part, out=empty.copy(), where=part > 0)
+    so = np.divide(np.bincount(place, share * fake, minlength=bins), part, out=empty, where=part > 0)
+    return said, so, part
+
+
+def ece(scores: Scores, fake: Labels, weight: Weight = None) -> float:
+    """Expected calibration error: mean distance of what is said from what is so, see `reliability`.
+
+    Never 0 on few videos, however good the calibration: a bin of five cannot hold 93 % fakes.
+    """
+    said, so, part = reliability(scores, fake, weight)
+    filled = part > 0
+    return float((part[filled] * np.abs(said[filled] - so[filled])).sum())
 
 
 #: All figures that are reported for a set of scores.
-FIGURES: dict[str, Callable[[Scores, Labels], float]] = {"accuracy": accuracy, "auc": auc, "eer": eer}
+FIGURES: dict[str, Callable[[Scores, Labels, Weight], float]] = {
+    "accuracy": accuracy,
+    "auc": auc,
+    "eer": eer,
+    "tpr_at_1": tpr_at_1,
+    "log_loss": log_loss,
+    "ece": ece,
+    "cllr": cllr,
+    "min_cllr": min_cllr,
+}
 
 
 def with_intervals(
@@ -69,20 +166,28 @@ def with_intervals(
     Returns:
         figure → {"value", "low", "high"}; empty where one of the labels does not occur.
     """
-    values, labels, people = np.asarray(scores, np.float64), np.asarray(fake, bool), np.asarray(subjects)
+    order = np.argsort(np.asarray(scores, np.float64), kind="stable")
+    values, labels = np.asarray(scores, np.float64)[order], np.asarray(fake, bool)[order]
     if labels.all() or not labels.any():
         return {}
-    rows = [np.flatnonzero(people == name) for name in np.unique(people)]
+    names, person = np.unique(np.asarray(subjects)[order], return_inverse=True)
     random = np.random.default_rng(seed)
     drawn: dict[str, list[float]] = {name: [] for name in FIGURES}
     for _ in range(draws):
-        chosen = np.concatenate([rows[index] for index in random.integers(len(rows), size=len(rows))])
-        if labels[chosen].all() or not labels[chosen].any():
+        times = np.bincount(random.integers(len(names), size=len(names)), minlength=len(names))
+        weight = times[person].astype(np.float64)
+        if not weight[labels].any() or not weight[~labels].any():
             continue
         for name, figure in FIGURES.items():
-            drawn[name].append(figure(values[chosen], labels[chosen]))
+            drawn[name].append(figure(values, labels, weight))
     result = {}
     for name, figure in FIGURES.items():
         low, high = np.quantile(drawn[name], [(1 - level) / 2, (1 + level) / 2])
-        result[name] = {"value": figure(values, labels), "low": float(low), "high": float(high)}
+        result[name] = {"value": figure(values, labels, None), "low": float(low), "high": float(high)}
     return result
+
+
+def _balanced(fake: Labels, weight: Weight) -> Scores:
+    """(N,) weights that add up to a half for each label."""
+    times = np.ones(len(fake)) if weight is None else weight
+    return np.asarray(times * np.where(fake, 0.5 / times[fake].sum(), 0.5 / times[~fake].sum()), np.float64)
