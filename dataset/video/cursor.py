@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,13 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from dataset.video.picture import Converter
+from dataset.video.plan import SEEK_COST, leap
 from dataset.video.source import Opened, demux, open_video
-from dataset.video.timeline import Key, Timeline, scan
+from dataset.video.timeline import Key, Timeline, one_layer, scan
 
-# Going through this many packets costs no more than seeking past them.
-_NEAR = 12
+# Codecs in which a picture says by itself that no other is predicted from it, so that it can be left out. HEVC says
+# it for one layer of time only.
+_TELL_REFERENCES = frozenset(("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video"))
 
 
 @dataclass
@@ -45,12 +47,16 @@ class Cursor:
     Args:
         path: the video.
         problems: what goes wrong while decoding is appended here.
-        threads: decoder threads; 0 lets the library choose.
+        threads: decoder threads; 0 chooses by the processors and by the size of the pictures.
+        timeline: that of the file, if it was read before.
     """
 
-    def __init__(self, path: Path, problems: list[str], *, threads: int = 0) -> None:
-        self.timeline: Timeline = scan(path)
-        self.decoded_packets = 0  # how many packets went through the decoder, over all seeks
+    def __init__(
+        self, path: Path, problems: list[str], *, threads: int = 0, timeline: Timeline | None = None
+    ) -> None:
+        self.timeline: Timeline = timeline or scan(path)
+        self.decoded_packets = 0  # how many packets went to the decoder, over all seeks
+        self.decoded_frames = 0  # how many frames came out of it; fewer where some are left out
         self._path = path
         self._problems = problems
         self._threads = threads
@@ -62,8 +68,10 @@ class Cursor:
         self._last = -1  # number of the last frame returned
         self._floor: int | None = None  # after seeking, frames that are shown before this are not whole
         self._frames: Iterator[Decoded] = iter(())
-        self._damage: tuple[int, float] = (0, 0.0)
+        self._damage: dict[int, float] = {}  # where packets do not decode whole, with the time from which
         self._noted: set[str] = set()
+        self._seeks = True
+        self._wanted: frozenset[int] | None = None  # timestamps of the frames that are not left out
         problems.extend(self.timeline.problems)
 
     def __enter__(self) -> Cursor:
@@ -78,13 +86,13 @@ class Cursor:
         """Close the file and say what was damaged."""
         self._stack.close()
         self._opened = None
-        count, time = self._damage
-        if count:
+        if count := len(self._damage):
             plural = "s" if count > 1 else ""
+            time = min(self._damage.values())
             self._problems.append(
                 f"damaged: {count} packet{plural} from {time:.2f} s on could not be decoded whole"
             )
-            self._damage = (0, 0.0)
+            self._damage.clear()
 
     def next(self) -> Decoded | None:
         """The next frame in display order, or None at the end."""
@@ -97,6 +105,36 @@ class Cursor:
             self._last = frame.index
         return frame
 
+    @property
+    def from_start(self) -> bool:
+        """Whether the frames come from the start of the file: no other way could yield more of them."""
+        return self._opened is not None and self._floor is None
+
+    def rewind(self) -> None:
+        """Have the next `goto` begin at a key frame or at the start, wherever this cursor is."""
+        self.ended = True
+
+    def read_through(self) -> None:
+        """Seek no more: go forward by decoding, and back by beginning anew."""
+        self._seeks = False
+
+    def want_only(self, indices: Collection[int] | None) -> None:
+        """Leave out frames that are not among `indices` and that no other frame is predicted from.
+
+        They are not decoded, which changes nothing in the frames that are. None wants every frame. Where a file does
+        not tell such frames by their timestamps or its codec does not mark them, all are decoded.
+        """
+        self._wanted = None
+        if indices is not None and self.timeline.exact:
+            self._wanted = frozenset(
+                self.timeline.stamps[index] for index in indices if index < len(self.timeline.stamps)
+            )
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether frames may be left out."""
+        return self._wanted is not None
+
     def goto(self, index: int) -> bool:
         """Go to where decoding yields the frame `index`, by the cheapest way.
 
@@ -105,11 +143,14 @@ class Cursor:
             before this call do not join on. False if reading on from the last frame, which may be `index`
             itself, is the cheapest way.
         """
-        key = self.timeline.key_before(index)
         ahead = self._opened is not None and not self.ended and self._last <= index
-        if ahead and (key is None or key.order - self._fed <= _NEAR):
+        if ahead and not (self._seeks and leap(self.timeline, index, self._fed)):
             return False
-        if key is None or key.order <= _NEAR or not self._seek(key):
+        key = self.timeline.key_before(index) if self._seeks else None
+        if key is None or key.order <= SEEK_COST:
+            self._restart()
+        elif not self._seek(key):
+            self.read_through()  # what failed once is not tried for every frame
             self._restart()
         return True
 
@@ -147,6 +188,10 @@ class Cursor:
 
     def _decode(self, packets: Iterator[Packet]) -> Iterator[Decoded]:
         timeline = self.timeline
+        assert self._opened is not None
+        context = self._opened.stream.codec_context
+        codec = context.codec.canonical_name
+        skips = codec in _TELL_REFERENCES and (codec != "hevc" or one_layer(context.extradata))
         while True:
             try:
                 packet = next(packets, None)
@@ -159,6 +204,9 @@ class Cursor:
             if packet.pts is not None:
                 self._fed = timeline.order.get(packet.pts, self._fed)
             self.decoded_packets += bool(packet.size)
+            if skips:
+                wanted = self._wanted is None or packet.pts is None or packet.pts in self._wanted
+                context.skip_frame = "DEFAULT" if wanted else "NONREF"
             try:
                 frames = packet.decode()
             except av.error.EOFError:
@@ -167,6 +215,7 @@ class Cursor:
                 self._damaged()
                 continue
             for frame in frames:
+                self.decoded_frames += 1
                 if placed := self._place(frame):
                     yield placed
 
@@ -198,11 +247,11 @@ class Cursor:
             self._problems.append(problem)
 
     def _damaged(self) -> None:
-        count, time = self._damage
-        if not count:
-            # Threads tell of an error some packets late; the frame that is due tells where it is.
-            time = float(self.timeline.times[min(self._last + 1, len(self.timeline.times) - 1)])
-        self._damage = (count + 1, time)
+        # A packet may be decoded several times, but is counted once where packets can be told apart.
+        packet = self._fed if self.timeline.exact else self.decoded_packets
+        # Threads tell of an error some packets late; the frame that is due tells where it is.
+        time = float(self.timeline.times[min(self._last + 1, len(self.timeline.times) - 1)])
+        self._damage.setdefault(packet, time)
 
 
 def _chain(first: Packet, rest: Iterator[Packet]) -> Iterator[Packet]:

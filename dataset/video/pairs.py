@@ -1,4 +1,4 @@
-"""Reading pairs of consecutive frames at chosen times, by seeking."""
+"""Reading pairs of consecutive frames at chosen times, by seeking or by reading through."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from dataset.errors import VideoError
 from dataset.video.cursor import Cursor, Decoded
+from dataset.video.plan import plan
 from dataset.video.reader import Frame
 
 
@@ -28,15 +29,17 @@ def read_pairs(
     """For each time, the frame that is shown then and the one after it.
 
     The pair at the last frame is the last but one and the last, so each time gives one pair, in the order of
-    `times`. A video of a single frame has no pairs, and none comes. Sorted times are served without decoding
-    anything twice; between them the file is sought where that is cheaper than reading on. Where frames are
-    damaged, the nearest ones that decode are taken; their numbers tell.
+    `times`. A video of a single frame has no pairs, and none comes. Whether key frames are sought, or the file is
+    read through, is chosen by what is fewer frames to decode (`dataset.video.plan`); sorted times are served without
+    decoding anything twice, and so are others where the pictures can be held back. Frames between that nothing is
+    predicted from are not decoded at all. Where frames are damaged, the nearest ones that decode are taken; their
+    numbers tell.
 
     Args:
         path: the video.
         times: seconds from the first frame.
         problems: what could not be read is appended here, in plain words.
-        threads: decoder threads; 0 lets the library choose. The pictures are the same for any number.
+        threads: decoder threads; 0 chooses by processors and picture size. The pictures are the same for any number.
 
     Raises:
         NotAVideoError, VideoError: as `read_frames`; also if a time is not a number.
@@ -46,13 +49,24 @@ def read_pairs(
     if len(times) == 0:
         return
     with Cursor(Path(path), [] if problems is None else problems, threads=threads) as cursor:
-        last = len(cursor.timeline.times) - 1
+        timeline = cursor.timeline
+        last = len(timeline.times) - 1
+        indices = [max(min(timeline.at(time), last - 1), 0) for time in times]
+        route = plan(timeline, indices, 6 * timeline.first.width * timeline.first.height)
+        if not route.seeks:
+            cursor.read_through()
+        cursor.want_only({frame for index in indices for frame in (index, index + 1)})
         held: deque[Decoded] = deque(maxlen=2)
-        for time in times:
-            index = max(min(cursor.timeline.at(time), last - 1), 0)
-            _advance(cursor, held, index)
-            if len(held) == 2:
-                yield FramePair(_frame(held[0]), _frame(held[1]))
+        early: dict[int, FramePair | None] = {}  # read, but not yet asked for
+        due = 0
+        for place in route.order:
+            advance(cursor, held, indices[place])
+            early[place] = FramePair(_frame(held[0]), _frame(held[1])) if len(held) == 2 else None
+            while due in early:
+                pair = early.pop(due)
+                due += 1
+                if pair is not None:
+                    yield pair
         if len(held) < 2 and problems is not None:
             problems.append("only one frame can be decoded, so there is no pair of frames")
 
@@ -61,11 +75,21 @@ def _frame(decoded: Decoded) -> Frame:
     return Frame(decoded.index, decoded.time, decoded.image)
 
 
-def _advance(cursor: Cursor, held: deque[Decoded], index: int) -> None:
+def advance(cursor: Cursor, held: deque[Decoded], index: int) -> None:
     """Decode until `held` is frame `index` and its successor, or the nearest to them that decode."""
     if len(held) == 2 and held[0].index <= index and (index < held[1].index or cursor.ended):
         return
-    start = index
+    _fill(cursor, held, index)
+    if cursor.leaves_out and [decoded.index for decoded in held] != [index, index + 1]:
+        # Damage: the nearest frames may be among those left out, so from here on all are decoded.
+        cursor.want_only(None)
+        held.clear()
+        cursor.rewind()
+        _fill(cursor, held, index)
+
+
+def _fill(cursor: Cursor, held: deque[Decoded], index: int) -> None:
+    start, back = index, 1
     while True:
         if cursor.goto(start):
             held.clear()
@@ -74,11 +98,12 @@ def _advance(cursor: Cursor, held: deque[Decoded], index: int) -> None:
             if decoded is None:
                 break
             held.append(decoded)
-        if len(held) == 2 and held[0].index <= index:
+        if (len(held) == 2 and held[0].index <= index) or cursor.from_start:
             return
-        # The frame did not come from its key frame: it is damaged, or the key frame is not one. Try the key
-        # frame before that, and at last the start of the file.
-        key = cursor.timeline.key_before(start)
-        if key is None or key.order == 0 or start == 0:
-            return
-        start = max(cursor.timeline.rank[key.pts] - 1, 0)
+        # The frame did not come from its key frame: it is damaged, or the key frame is not one. Try key frames
+        # further and further back, and at last the start of the file.
+        earlier = cursor.timeline.keys_back(start, back)
+        if earlier is None:
+            cursor.read_through()
+        start, back = earlier or 0, back * 2
+        cursor.rewind()

@@ -89,7 +89,7 @@ def read_frames(
         path: the video.
         start: seconds; earlier frames are passed over by seeking where the file allows it.
         stop: seconds; None reads to the end.
-        threads: decoder threads; 0 lets the library choose. The pictures are the same for any number.
+        threads: decoder threads; 0 chooses by processors and picture size. The pictures are the same for any number.
 
     Raises:
         NotAVideoError: nothing to decode (missing, empty, a folder, audio only, not a video).

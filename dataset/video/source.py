@@ -24,6 +24,16 @@ from dataset.errors import NotAVideoError, VideoError
 # A frame above this is refused before anything is allocated for it; it is three times 8K.
 MAX_PIXELS = 100_000_000
 
+# What the frames that decoder threads work on at the same time may take together, bytes.
+_IN_FLIGHT = 256_000_000
+
+# The library may wait so long, in seconds, for a file to open and for each further read: a disk that hangs, or a
+# container that is built to be searched through for ever.
+_PATIENCE = (30.0, 30.0)
+
+# More streams than this are not looked at.
+_MAX_STREAMS = 100
+
 # Containers that hold moving pictures in one file. Left out on purpose are play lists and scripts (they open
 # other files), single pictures, and text, which the library would also "play".
 CONTAINERS = (
@@ -78,8 +88,13 @@ def open_container(path: str | Path) -> InputContainer:
             os.path.abspath(path),
             mode="r",
             options={"max_pixels": str(MAX_PIXELS)},
-            container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
+            container_options={
+                "format_whitelist": CONTAINERS,
+                "protocol_whitelist": "file",
+                "max_streams": str(_MAX_STREAMS),
+            },
             metadata_errors="replace",
+            timeout=_PATIENCE,
         )
     except (av.error.FFmpegError, ValueError, OSError) as error:
         with open(path, "rb") as file:
@@ -101,7 +116,8 @@ def open_video(path: str | Path, *, threads: int = 0) -> Iterator[Opened]:
 
     Args:
         path: the file.
-        threads: decoder threads; 0 lets the library choose. The pictures are the same for any number.
+        threads: decoder threads; 0 takes one a processor, fewer for pictures so large that many at a time would
+            not fit into memory. The pictures are the same for any number.
 
     Raises:
         NotAVideoError: nothing to decode (missing, a folder, audio only, not a video at all).
@@ -112,11 +128,17 @@ def open_video(path: str | Path, *, threads: int = 0) -> Iterator[Opened]:
         stream = _choose_stream(container, Path(path))
         context = stream.codec_context
         context.thread_type = "AUTO"
-        context.thread_count = threads
+        context.thread_count = threads or _threads(context.width, context.height)
         context.options = {"max_pixels": str(MAX_PIXELS)}
         yield Opened(container, stream)
     finally:
         container.close()
+
+
+def _threads(width: int, height: int) -> int:
+    # Each thread holds a frame of its own, of up to three bytes a pixel.
+    fitting = _IN_FLIGHT // max(3 * width * height, 1)
+    return max(1, min(len(os.sched_getaffinity(0)), fitting, 16))
 
 
 def demux(opened: Opened) -> Iterator[Packet]:

@@ -110,6 +110,13 @@ class Timeline:
         place = bisect_right(self.keys, self.stamps[index], key=lambda key: key.pts)
         return self.keys[place - 1] if place else None
 
+    def keys_back(self, index: int, count: int) -> int | None:
+        """Number of the frame that is the `count`th key frame before that of a frame; None before the first."""
+        if not self.keys:
+            return None
+        place = bisect_right(self.keys, self.stamps[index], key=lambda key: key.pts) - 1 - count
+        return self.rank[self.keys[place].pts] if place >= 0 else None
+
 
 def frame_times(path: str | Path) -> np.ndarray:
     """Seconds of every frame of a video, in display order, as float64 of shape (T,); the first is 0.
@@ -162,6 +169,15 @@ def scan(path: str | Path) -> Timeline:
         timeline = _timeline(opened, packets, first, decoded)
         problems = _problems(opened, timeline, seen, cut is not None, broken)
         return replace(timeline, cut=cut and cut.pts, problems=problems)
+
+
+def one_layer(extradata: bytes | None) -> bool:
+    """Whether an HEVC stream says that it has one layer of time, in the record that MP4 and Matroska keep of it.
+
+    Args:
+        extradata: HEVCDecoderConfigurationRecord (ISO/IEC 14496-15, 8.3.3.1), or None.
+    """
+    return extradata is not None and len(extradata) > 22 and extradata[0] == 1 and extradata[21] >> 3 & 7 == 1
 
 
 def _doubtful(packets: list[_Stamps], stream: VideoStream) -> bool:

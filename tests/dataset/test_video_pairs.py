@@ -13,7 +13,7 @@ from video_files import make_video, number
 from dataset.errors import VideoError
 from dataset.video import frame_times, read_frames, read_pairs
 from dataset.video.cursor import Cursor, Decoded
-from dataset.video.pairs import _advance
+from dataset.video.pairs import advance
 
 COUNT = 120
 HEVC = "log-level=none:keyint=30:bframes=3"
@@ -79,7 +79,7 @@ def test_sorted_times_are_served_without_decoding_a_group_twice(tmp_path: Path) 
     with Cursor(path, [], threads=1) as cursor:
         held: deque[Decoded] = deque(maxlen=2)
         for time in times[:-1]:
-            _advance(cursor, held, cursor.timeline.at(time))
+            advance(cursor, held, cursor.timeline.at(time))
         assert cursor.decoded_packets == COUNT
 
 
@@ -88,7 +88,7 @@ def test_groups_between_the_times_are_not_decoded(tmp_path: Path) -> None:
     with Cursor(path, [], threads=1) as cursor:
         held: deque[Decoded] = deque(maxlen=2)
         for index in (2, 95):
-            _advance(cursor, held, index)
+            advance(cursor, held, index)
         assert [decoded.index for decoded in held] == [95, 96]
         # Frames 0–3 and 90–96, and a few that the decoder holds back.
         assert cursor.decoded_packets <= 4 + 7 + 4
