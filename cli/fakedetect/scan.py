@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.app import VIDEO_SUFFIXES
+from cli.app import VIDEO_SUFFIXES, progress
+from cli.fakedetect.scan_show import show, show_counts
 
 if TYPE_CHECKING:
-    from forensics.scan import ScanResult
+    from dataset.work import Failure, Item
+    from forensics.scanning.batch import ScanTask
 
 STATUS_FAKE = 10
 STATUS_INCONCLUSIVE = 11
@@ -22,63 +28,203 @@ _SAMPLES = Path(__file__).resolve().parents[2] / "forensics" / "samples"
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, metavar="[FILE|FOLDER|@LIST]…")
 @click.option("--sample", is_flag=True, help="Scan the two videos that come with the package.")
 @click.option(
     "--model", type=click.Path(path_type=Path), help="Folder of a detector; default: the one that ships."
 )
 @click.option(
-    "--pairs", default=20, show_default=True, type=click.IntRange(1, 1000), help="Pairs of frames to look at."
+    "--pairs", default=20, show_default=True, type=click.IntRange(1, 200), help="Pairs of frames to look at."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, one line a video.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="Write the report as a page: FILE.html for one video, else a folder with a page a video and an index.",
+)
+@click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write one line a video as CSV.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    help="Keep a result file of each video there; what is there already is not scanned again.",
+)
+@click.option("--retry", is_flag=True, help="With --out: try those again that failed before.")
+@click.option(
+    "--workers", type=click.IntRange(1), help="Processes to scan in; default with --out: one a core."
+)
+@click.option("--ray", metavar="ADDRESS", help='Scan on a Ray cluster: its address, or "auto".')
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Give up on a video after that.",
+)
 @click.option(
     "--exit-code", is_flag=True, help="Put the worst verdict in the exit status: 10 fake, 11 inconclusive."
 )
 @click.pass_context
 def scan(
     ctx: click.Context,
-    paths: tuple[Path, ...],
+    inputs: tuple[str, ...],
     sample: bool,
     model: Path | None,
     pairs: int,
     as_json: bool,
+    html: Path | None,
+    csv: Path | None,
+    out: str | None,
+    retry: bool,
+    workers: int | None,
+    ray: str | None,
+    time_limit: float | None,
     exit_code: bool,
 ) -> None:
-    """Scan videos, or all videos in folders.
+    """Scan videos: files, folders with all videos in them, lists (@FILE, one path a line), patterns, URLs.
 
     Exit status: 0 every video was scanned; 2 one or more could not be, which one line each on stderr explains, and all
     others were scanned. A verdict is in the exit status only with --exit-code; 10 then goes before 2, and 2 before 11.
     """
-    from dataset.errors import DanceproofError
-    from forensics.detector import load_detector
-    from forensics.scan import Scanner
+    from forensics.scanning.batch import ScanTask, write_csv, write_reports
 
-    if not paths and not sample:
+    if not inputs and not sample:
         raise click.UsageError("name a video or a folder, or use --sample")
-    wanted = [*paths, *(_samples() if sample else ())]
-    verdicts, failed = set(), False
-    with Scanner(load_detector(model), pairs=pairs) as scanner:
-        for path in _videos(wanted):
-            try:
-                result = scanner.scan(path)
-            except DanceproofError as error:
-                click.echo(f"error: {error}", err=True)
-                failed = True
-                continue
-            verdicts.add(result.verdict)
-            if as_json:
-                click.echo(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False))
+    if retry and out is None:
+        raise click.UsageError("--retry needs the --out of the run before")
+    items, failures = _items([*inputs, *(_samples() if sample else ())])
+    if html is not None and html.suffix.lower() in (".html", ".htm") and len(items) > 1:
+        raise click.UsageError(f"{html} can hold the report of one video; give a folder for {len(items)}")
+    work = _Work(
+        task=ScanTask(
+            None if model is None else str(model), pairs, pictures=html is not None or out is not None
+        ),
+        items=items,
+        failures=failures,
+        verdict=_json_line if as_json else show,
+    )
+    with _runner(work, out, workers, ray, time_limit, retry) as results:
+        if html is not None:
+            if html.suffix.lower() in (".html", ".htm"):
+                _write_one(html, results())
             else:
-                _show(result)
-    if exit_code and "fake" in verdicts:
+                write_reports(html, results(), work.failures)
+        if csv is not None:
+            write_csv(csv, results(), work.failures)
+    if exit_code and work.counts["fake"]:
         ctx.exit(STATUS_FAKE)
-    if failed:
+    if work.failures:
         ctx.exit(2)
-    if exit_code and "inconclusive" in verdicts:
+    if exit_code and work.counts["inconclusive"]:
         ctx.exit(STATUS_INCONCLUSIVE)
 
 
-def _samples() -> list[Path]:
+Results = Callable[[], "Iterator[tuple[Item, dict[str, Any]]]"]
+
+
+@dataclass
+class _Work:
+    """What is to be scanned, and what came of it.
+
+    Attributes:
+        task: how to scan.
+        items: what.
+        failures: what could not be found or scanned, and why.
+        verdict: shows one result.
+        counts: verdicts so far.
+    """
+
+    task: ScanTask
+    items: list[Item]
+    failures: list[Failure]
+    verdict: Callable[[dict[str, Any]], None]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def here(self) -> Results:
+        """One after the other in this process, each shown when it is done."""
+        from dataset.errors import DanceproofError
+        from dataset.work import Failure
+
+        done: list[tuple[Item, dict[str, Any]]] = []
+        with self.task.open() as scan_one:
+            for item in self.items:
+                try:
+                    result = scan_one(item)
+                except DanceproofError as error:
+                    self._failed(Failure(item.key, item.uri, str(error)))
+                    continue
+                self.counts[result["verdict"]] += 1
+                self.verdict(result)
+                done.append((item, result))
+        return lambda: iter(done)
+
+    def spread(
+        self, out: str, workers: int | None, ray: str | None, time_limit: float | None, retry: bool
+    ) -> Results:
+        """In processes of this machine or on a cluster, each result kept in a file."""
+        from dataset.work import run_items
+        from forensics.scanning.batch import read_results
+
+        with progress("scanning", total=len(self.items)) as bar:
+            summary = run_items(
+                self.items,
+                self.task,
+                out,
+                workers=workers,
+                ray=ray,
+                time_limit=time_limit,
+                retry=retry,
+                identity=self.task.identity(),
+                progress=lambda done, failed, total: bar.update(
+                    done + failed, total, f"{failed} failed" if failed else ""
+                ),
+            )
+        for failure in summary.failed:
+            self._failed(failure)
+        for _, result in read_results(out, self.items):
+            self.counts[result["verdict"]] += 1
+            self.verdict(result)
+        if len(self.items) > 1 and self.verdict is show:
+            show_counts(self.counts, len(self.failures), summary.seconds)
+        return lambda: read_results(out, self.items)
+
+    def _failed(self, failure: Failure) -> None:
+        click.echo(f"error: {failure.error}", err=True)
+        self.failures.append(failure)
+
+
+@contextmanager
+def _runner(
+    work: _Work, out: str | None, workers: int | None, ray: str | None, time_limit: float | None, retry: bool
+) -> Iterator[Results]:
+    """Do it; the results can be read as often as needed while the block lasts."""
+    if out is not None:
+        yield work.spread(out, workers, ray, time_limit, retry)
+    elif workers is None and ray is None and time_limit is None:
+        yield work.here()
+    else:
+        with tempfile.TemporaryDirectory(prefix="fakedetect-") as folder:
+            yield work.spread(folder, workers or (None if ray else 1), ray, time_limit, retry)
+
+
+def _items(inputs: list[str]) -> tuple[list[Item], list[Failure]]:
+    """What the inputs stand for; one that stands for nothing is told, and does not stop the others."""
+    from dataset.errors import WorkError
+    from dataset.work import Failure, items_from
+
+    items: dict[str, Item] = {}
+    failures = []
+    for one in inputs:
+        try:
+            found = items_from([one], VIDEO_SUFFIXES)
+        except WorkError as error:
+            click.echo(f"error: {error}", err=True)
+            failures.append(Failure("", one, str(error)))
+            continue
+        items |= {item.key: item for item in found}
+    return list(items.values()), failures
+
+
+def _samples() -> list[str]:
     from dataset.errors import VideoError
 
     samples = [_SAMPLES / "mannequin_real.mp4", _SAMPLES / "mannequin_fake.mp4"]
@@ -87,48 +233,15 @@ def _samples() -> list[Path]:
             raise VideoError(
                 "the sample is missing from this copy", path=sample, hint="install the package again"
             )
-    return samples
+    return [os.fspath(sample) for sample in samples]
 
 
-def _videos(paths: list[Path]) -> Iterator[Path]:
-    """Files as they are, folders as the videos in them, sorted."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        found = sorted(
-            Path(folder) / name
-            for folder, _, names in os.walk(path)
-            for name in names
-            if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith(".")
-        )
-        # A folder without videos goes on as it is: the scan then says that it is no video.
-        yield from found or [path]
+def _json_line(result: dict[str, Any]) -> None:
+    click.echo(json.dumps(result, ensure_ascii=False, allow_nan=False))
 
 
-def _show(result: ScanResult) -> None:
-    colour = {"fake": "red", "real": "green"}.get(result.verdict, "yellow")
-    verdict = click.style(result.verdict.upper(), fg=colour, bold=True)
-    probability = "" if result.probability is None else f"  probability of a fake {result.probability:.3f}"
-    click.echo(f"{result.path}: {verdict}{probability}")
-    for reason in result.reasons:
-        click.echo(f"  {reason}")
-    if result.statement:
-        click.echo(f"  the file says about itself: {result.statement}")
-    if result.c2pa["integrity"] != "none":
-        for line in result.c2pa["lines"]:
-            click.echo(f"  c2pa: {line}")
-    for person in result.people:
-        shown = "" if person.probability is None else f" {person.probability:.3f}"
-        click.echo(
-            f"  person {person.person}: {person.verdict}{shown}, {person.height:.0f} pixels high, "
-            f"{person.first_seen:.1f}–{person.last_seen:.1f} s, {person.pairs_judged} of {result.pairs} frame pairs"
-        )
-        for pair in person.telling:
-            click.echo(f"    weighed most: {pair.time:.2f} s, {pair.part}, score {pair.score:+.2f}")
-    for problem in result.problems:
-        click.echo(f"  problem: {problem}")
-    click.echo(
-        f"  {result.pairs} frame pairs in {result.seconds:.1f} s, "
-        f"sha256 {result.video['sha256'][:16]}…, detector {result.tool['detector_sha256'][:16]}…"
-    )
+def _write_one(path: Path, results: Iterator[tuple[Item, dict[str, Any]]]) -> None:
+    from forensics.scanning.page import report, write_page
+
+    for _, result in results:
+        write_page(path, report(result))

@@ -15,7 +15,8 @@ from dataset.video import read_frames
 from forensics import scan
 from forensics.detector import Detector
 from forensics.familiarity import Familiarity
-from forensics.scan import PersonFinding, _worst
+from forensics.scan import PersonFinding
+from forensics.scanning.verdict import worst
 
 Biased = Callable[[float], Detector]
 
@@ -37,6 +38,7 @@ def test_two_scans_give_the_same_bytes_apart_from_the_duration(mannequin_video: 
     for _ in range(2):
         result = scan(mannequin_video, detector=biased(1.0), pairs=3).to_dict()
         assert result.pop("seconds") > 0
+        assert result.pop("date")
         told.append(json.dumps(result, allow_nan=False))
     assert told[0] == told[1]
 
@@ -146,7 +148,9 @@ def test_a_copy_of_the_file_has_the_same_hash_in_its_report(
 
 
 def finding(verdict: str, probability: float | None, score: float | None = 0.0) -> PersonFinding:
-    return PersonFinding(1, verdict, probability, score, 1.0, ("because",), 200, 0, 1, 5, 5, ())
+    return PersonFinding(
+        1, verdict, probability, None, None, score, 1.0, ("because",), ("why",), 200, 0, 1, 5, 5, ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,12 +167,13 @@ def finding(verdict: str, probability: float | None, score: float | None = 0.0) 
 def test_a_video_is_as_bad_as_its_worst_person(
     people: list[PersonFinding], expected: tuple[str, float | None]
 ) -> None:
-    assert _worst(tuple(people), 5)[:2] == expected
+    found = worst(people, 5)
+    assert (found.verdict, found.probability) == expected
 
 
 def test_without_a_default_detector_the_error_says_how_to_train_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mannequin_video: Path
 ) -> None:
-    monkeypatch.setattr("forensics.detector.DEFAULT_FOLDER", tmp_path)
+    monkeypatch.setattr("forensics.detectors.registry.DEFAULT_FOLDER", tmp_path)
     with pytest.raises(ModelError, match="fakedetect train"):
         scan(mannequin_video)
