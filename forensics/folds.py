@@ -4,11 +4,67 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from typing import Any, Self
 
 from dataset.errors import DetectorError
 from dataset.records import Clip, Corpus
 from dataset.video import VideoInfo
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What is kept from a detector in training, so that it can be tested on it.
+
+    Attributes:
+        subjects: people, seen or giving the motion.
+        sources: recordings whose motion is kept away, and the recordings themselves.
+        families: generator families, see `family`.
+        clips: single clips, by path.
+    """
+
+    subjects: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    clips: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> Self:
+        """What `to_dict` gave.
+
+        Raises:
+            TypeError: an unknown field.
+        """
+        return cls(**{name: tuple(values) for name, values in told.items()})
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """As JSON values."""
+        return {name: list(values) for name, values in asdict(self).items()}
+
+    def trains(self, clip: Clip) -> bool:
+        """Whether a clip may be trained on: nothing in it is left out."""
+        return (
+            trainable(clip, self.subjects)
+            and clip.source not in self.sources
+            and not (clip.generator and family(clip.generator) in self.families)
+            and clip.path not in self.clips
+        )
+
+    def tests(self, clip: Clip) -> bool:
+        """Whether a clip may be tested: all of it is left out, of a real one all but the generator."""
+        return (
+            (not self.subjects or judgeable(clip, self.subjects))
+            and (not self.sources or clip.source in self.sources)
+            and (not self.families or not clip.generator or family(clip.generator) in self.families)
+            and (not self.clips or clip.path in self.clips)
+            and not self.trains(clip)
+        )
+
+
+def family(generator: str) -> str:
+    """The family of a generator: its name up to the first dash, so that ``compact-256-600`` is of ``compact``."""
+    return generator.partition("-")[0]
 
 
 def is_train_only(name: str, patterns: Sequence[str]) -> bool:
