@@ -7,6 +7,7 @@ machine, and an actor outlives it. Items and results travel; videos do not, they
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -95,13 +96,11 @@ class Cluster:
         self._cores = 1
         self._mine = not ray.is_initialized()
         if self._mine:
+            _knock(address)
             try:
                 ray.init(address=address, log_to_driver=False, logging_level="error")
             except (ConnectionError, RuntimeError, ValueError) as error:
-                raise WorkError(
-                    f"no Ray cluster answers at {address} ({str(error).splitlines()[0]})",
-                    hint="start one with: ray start --head",
-                ) from error
+                raise _nobody(address, str(error).splitlines()[0]) from error
         # The least that a worker takes: what its limit allows, so that Ray puts no more on a node than fit.
         needs = {"memory": limits.memory} if limits.memory else {}
         self._keeper = ray.remote(Keeper).options(
@@ -186,3 +185,18 @@ class Cluster:
             self._counted = time.monotonic()
             self._cores = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         return self._cores
+
+
+def _knock(address: str) -> None:
+    """See whether anybody listens, which Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        return  # "auto", or the name of a running cluster, which Ray looks up
+    try:
+        socket.create_connection((host.rpartition("/")[2], int(port)), timeout=10.0).close()
+    except OSError as error:
+        raise _nobody(address, error.strerror or str(error)) from error
+
+
+def _nobody(address: str, why: str) -> WorkError:
+    return WorkError(f"no Ray cluster answers at {address} ({why})", hint="start one with: ray start --head")
