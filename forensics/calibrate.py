@@ -32,6 +32,8 @@ from forensics.thresholds import subject_bound
 FAKE, REAL, INCONCLUSIVE = "fake", "real", "inconclusive"
 #: Least probability for "fake" and greatest for "real", however well the calibration data are separated.
 SURE_FAKE, SURE_REAL = 0.7, 0.3
+#: On either side of this the interval of the probability has to lie for a verdict.
+EVEN = 0.5
 #: A distance that nothing exceeds: the detector has no notion of what is unlike its training data.
 NO_LIMIT = 1e9
 _LN10 = float(np.log(10))
@@ -142,8 +144,9 @@ class Calibration:
         low = high = self.log10_lr(score)
         if (interval := self.interval(score)) is not None:
             low, high = interval
-        beyond = self.fake_score is None or score >= self.fake_score
-        below = self.real_score is None or score <= self.real_score
+        probability = self.probability(score)
+        beyond = self.fake_score is None or (score >= self.fake_score and probability >= SURE_FAKE)
+        below = self.real_score is None or (score <= self.real_score and probability <= SURE_REAL)
         if beyond and float(probability_of(low)) >= self.fake_from:
             return FAKE
         return REAL if below and float(probability_of(high)) <= self.real_to else INCONCLUSIVE
@@ -221,19 +224,21 @@ class Calibration:
             "data_sha256": _name_data(hashes, labels.tolist()),
         }
         # The curve at the thresholds, before any bound is put on it.
-        bare = cls(fake_from=SURE_FAKE, real_to=SURE_REAL, **common)
+        bare = cls(fake_from=EVEN, real_to=EVEN, **common)
         bounds = (
             min(-float(np.log10(labels.sum() + 1)), bare.log10_lr(lowest_fake.value)),
             max(float(np.log10((~labels).sum() + 1)), bare.log10_lr(highest_real.value)),
         )
         common |= {"least_log10_lr": bounds[0], "greatest_log10_lr": bounds[1]}
         common["band"] = _band(values, labels, subjects, curve, bounds, (slope, intercept))
-        whole = cls(fake_from=SURE_FAKE, real_to=SURE_REAL, **common)
+        whole = cls(fake_from=EVEN, real_to=EVEN, **common)
         low, _ = whole.interval(highest_real.value) or (whole.log10_lr(highest_real.value), 0)
         _, high = whole.interval(lowest_fake.value) or (0, whole.log10_lr(lowest_fake.value))
+        # Where the interval lies at the threshold itself: so that asking the whole interval to be beyond it changes
+        # nothing in the share of false alarms, but that no interval may hold even odds.
         return cls(
-            fake_from=max(SURE_FAKE, float(probability_of(low))),
-            real_to=min(SURE_REAL, float(probability_of(high))),
+            fake_from=max(EVEN, float(probability_of(low))),
+            real_to=min(EVEN, float(probability_of(high))),
             **common,
         )
 

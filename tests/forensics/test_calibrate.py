@@ -39,7 +39,10 @@ def test_useless_scores_give_even_odds_and_no_verdict() -> None:
 
 def test_few_people_make_the_verdict_fake_harder() -> None:
     real, fake = [-3.0, -2, -1, -3, -2, -1], [2.0, 3, 4, 2, 3, 4]
-    assert fitted(real, fake, people=2).fake_from > fitted(real, fake, people=6).fake_from
+    few, more = fitted(real, fake, people=2).fake_score, fitted(real, fake, people=6).fake_score
+    assert few is not None
+    assert more is not None
+    assert few > more
 
 
 def test_no_calibration_clip_that_is_real_is_called_fake() -> None:
