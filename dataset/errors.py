@@ -17,6 +17,7 @@
     ├── ConsentError               nobody has agreed to what was asked for, or not any longer
     ├── ProvenanceError            a video that cannot be signed, or a certificate that cannot sign it
     └── DetectorError              a detector that cannot be trained, evaluated or run as asked
+        └── LeakageError           an evaluation that would flatter: the test knows something of the training
 
 The commands print such an error as one line on stderr and exit with status 2.
 """
@@ -97,6 +98,10 @@ class PeerError(SynthesisError):
 
 class DetectorError(DanceproofError):
     """A detector that cannot be trained, evaluated or run as asked."""
+
+
+class LeakageError(DetectorError):
+    """An evaluation whose figures would be better than the detector is."""
 
 
 class CollectionError(DanceproofError):
