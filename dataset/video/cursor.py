@@ -29,7 +29,7 @@ class Decoded:
 
     index: int
     time: float
-    frame: VideoFrame
+    frame: VideoFrame | None  # given back to the decoder once the picture is there
     converter: Converter
     _image: np.ndarray | None = None
 
@@ -37,7 +37,8 @@ class Decoded:
     def image(self) -> np.ndarray:
         """uint8 (H, W, 3), RGB, upright."""
         if self._image is None:
-            self._image = self.converter.convert(self.frame)
+            assert self.frame is not None
+            self._image, self.frame = self.converter.convert(self.frame), None
         return self._image
 
 

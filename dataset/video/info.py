@@ -81,7 +81,7 @@ class VideoInfo:
 
         Raises:
             NotAVideoError: nothing to decode (missing, empty, a folder, audio only, not a video).
-            VideoError: a video that cannot be decoded here (unknown codec, frames above 100 megapixels).
+            VideoError: a video that cannot be decoded here (unknown codec, frames above 40 megapixels).
         """
         path = Path(path)
         timeline = scan(path)

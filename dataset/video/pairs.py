@@ -10,9 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from dataset.errors import VideoError
+from dataset.video.ahead import ahead
 from dataset.video.cursor import Cursor, Decoded
 from dataset.video.plan import plan
 from dataset.video.reader import Frame
+from dataset.video.timeline import Timeline, scan
+
+#: Pairs of pictures above this are not decoded in the background, bytes: 4K is half of it.
+_LARGE = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,12 @@ class FramePair:
 
 
 def read_pairs(
-    path: str | Path, times: Sequence[float], *, problems: list[str] | None = None, threads: int = 0
+    path: str | Path,
+    times: Sequence[float],
+    *,
+    problems: list[str] | None = None,
+    threads: int = 0,
+    in_background: bool = False,
 ) -> Iterator[FramePair]:
     """For each time, the frame that is shown then and the one after it.
 
@@ -40,6 +50,9 @@ def read_pairs(
         times: seconds from the first frame.
         problems: what could not be read is appended here, in plain words.
         threads: decoder threads; 0 chooses by processors and picture size. The pictures are the same for any number.
+        in_background: decode the next pair in a thread while the caller works on the last; at most one more pair is
+            held in memory for it, and none where pictures are so large that this counts. `problems` is complete when
+            the iteration has ended.
 
     Raises:
         NotAVideoError, VideoError: as `read_frames`; also if a time is not a number.
@@ -48,8 +61,17 @@ def read_pairs(
         raise VideoError("a time to read at is not a finite number", path=path)
     if len(times) == 0:
         return
-    with Cursor(Path(path), [] if problems is None else problems, threads=threads) as cursor:
-        timeline = cursor.timeline
+    timeline = scan(Path(path))
+    pairs = _pairs(Path(path), timeline, times, problems, threads)
+    if in_background and 6 * timeline.first.width * timeline.first.height <= _LARGE:
+        pairs = ahead(pairs, 1)
+    yield from pairs
+
+
+def _pairs(
+    path: Path, timeline: Timeline, times: Sequence[float], problems: list[str] | None, threads: int
+) -> Iterator[FramePair]:
+    with Cursor(path, [] if problems is None else problems, threads=threads, timeline=timeline) as cursor:
         last = len(timeline.times) - 1
         indices = [max(min(timeline.at(time), last - 1), 0) for time in times]
         route = plan(timeline, indices, 6 * timeline.first.width * timeline.first.height)

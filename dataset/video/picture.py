@@ -23,6 +23,8 @@ SCALING = (
     | Interpolation.FULL_CHR_H_INT
 )
 
+_ROWS = 64
+
 # AVColorSpace numbers that say nothing about the matrix of Y'CbCr: identity, unspecified, reserved.
 _UNSTATED = (0, 2, 3)
 
@@ -106,16 +108,24 @@ class Converter:
                 path=self._path,
                 hint="convert it to H.264 in .mp4 first",
             ) from error
-        rgb = converted.to_ndarray()
-        if alpha:
-            opacity = rgb[..., 3:].astype(np.uint16)
-            rgb = ((rgb[..., :3] * opacity + 127) // 255).astype(np.uint8)
-        return self.orientation.upright(rgb)
+        return self.orientation.upright(_on_black(converted) if alpha else converted.to_ndarray())
 
     def _matrix(self, frame: VideoFrame) -> int | None:
         if frame.format.is_rgb or frame.colorspace not in _UNSTATED:
             return None
         return Colorspace.ITU709 if max(self._size) >= 1280 or min(self._size) >= 720 else Colorspace.ITU601
+
+
+def _on_black(frame: VideoFrame) -> np.ndarray:
+    """An RGBA frame → (H, W, 3); a few rows at a time, since the products need twice the room of the picture."""
+    plane = frame.planes[0]
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    rgba = lines[: frame.height, : 4 * frame.width].reshape(frame.height, frame.width, 4)
+    rgb = np.empty((frame.height, frame.width, 3), np.uint8)
+    for top in range(0, frame.height, _ROWS):
+        rows = rgba[top : top + _ROWS]
+        rgb[top : top + _ROWS] = (rows[..., :3] * rows[..., 3:].astype(np.uint16) + 127) // 255
+    return rgb
 
 
 def _is_full(frame: VideoFrame) -> bool:

@@ -93,7 +93,7 @@ def read_frames(
 
     Raises:
         NotAVideoError: nothing to decode (missing, empty, a folder, audio only, not a video).
-        VideoError: a video that cannot be decoded here (unknown codec, frames above 100 megapixels).
+        VideoError: a video that cannot be decoded here (unknown codec, frames above 40 megapixels).
             What can only be told from the content is raised when the iteration begins.
     """
     return FrameReader(Path(path), start, stop, threads)

@@ -20,9 +20,11 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from dataset.errors import NotAVideoError, VideoError
+from dataset.video.limits import bounded_memory, is_shredded
 
-# A frame above this is refused before anything is allocated for it; it is three times 8K.
-MAX_PIXELS = 100_000_000
+# A frame above this is refused before anything is allocated for it. It is more than 8K, whose pairs of RGB frames fit
+# into a quarter of a gigabyte; a header of a few bytes may announce anything.
+MAX_PIXELS = 40_000_000
 
 # What the frames that decoder threads work on at the same time may take together, bytes.
 _IN_FLIGHT = 256_000_000
@@ -83,20 +85,25 @@ def open_container(path: str | Path) -> InputContainer:
     """
     path = check_file(path)
     try:
-        return av.open(
-            # An absolute path, so that a name with a colon in it is not taken for a protocol.
-            os.path.abspath(path),
-            mode="r",
-            options={"max_pixels": str(MAX_PIXELS)},
-            container_options={
-                "format_whitelist": CONTAINERS,
-                "protocol_whitelist": "file",
-                "max_streams": str(_MAX_STREAMS),
-            },
-            metadata_errors="replace",
-            timeout=_PATIENCE,
-        )
-    except (av.error.FFmpegError, ValueError, OSError) as error:
+        with bounded_memory():
+            return av.open(
+                # An absolute path, so that a name with a colon in it is not taken for a protocol.
+                os.path.abspath(path),
+                mode="r",
+                options={"max_pixels": str(MAX_PIXELS)},
+                container_options={
+                    "format_whitelist": CONTAINERS,
+                    "protocol_whitelist": "file",
+                    "max_streams": str(_MAX_STREAMS),
+                },
+                metadata_errors="replace",
+                timeout=_PATIENCE,
+            )
+    except (av.error.FFmpegError, ValueError, OSError, MemoryError) as error:
+        if isinstance(error, MemoryError):
+            raise NotAVideoError(
+                "its header asks for more memory than any video needs", path=path, hint=_HINT
+            ) from error
         with open(path, "rb") as file:
             start = file.read(12)
         if start[4:8] == b"ftyp":
@@ -148,6 +155,7 @@ def demux(opened: Opened) -> Iterator[Packet]:
         FFmpegError, OSError: the container is broken from here on.
     """
     packets = iter(opened.container.demux(opened.stream))
+    codec = opened.stream.codec_context.codec.canonical_name
     while True:
         try:
             packet = next(packets, None)
@@ -157,7 +165,7 @@ def demux(opened: Opened) -> Iterator[Packet]:
             return
         # A packet with a time but no content is how AVI says that a picture stays. The decoder would take it for
         # the end.
-        if packet.size or (packet.pts is None and packet.dts is None):
+        if (packet.size or (packet.pts is None and packet.dts is None)) and not is_shredded(packet, codec):
             yield packet
 
 
@@ -194,7 +202,11 @@ def refused_size(path: str | Path) -> tuple[int, int] | None:
     av.logging.set_level(av.logging.ERROR)
     av.logging.set_skip_repeated(False)  # or what was said about the file before would not be said again
     try:
-        with av.logging.Capture(local=False) as log, open_video(path, threads=1) as opened:
+        with (
+            av.logging.Capture(local=False) as log,
+            open_video(path, threads=1) as opened,
+            suppress(av.error.FFmpegError, OSError),  # expected: the container may be broken as well
+        ):
             for packet in islice(demux(opened), 5):
                 with suppress(av.error.FFmpegError, ValueError):  # expected: nothing in the file decodes
                     packet.decode()
