@@ -8,16 +8,22 @@ import click
 
 from cli.app import progress
 from cli.dataset.common import FILE
+from cli.work import where_options
 
 
 @click.command()
 @click.argument("collection", type=FILE)
 @click.option("--version", help="Such as 1.2.0; the next one if not given.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
+@where_options
 @click.option("--blur-faces", is_flag=True, help="Make every face unrecognisable, in recordings and fakes.")
 @click.option("--seed", type=int, help="Of the splits; the collection's own if not given.")
 def build(
-    collection: Path, version: str | None, workers: int | None, blur_faces: bool, seed: int | None
+    collection: Path,
+    version: str | None,
+    workers: int | None,
+    ray: str | None,
+    blur_faces: bool,
+    seed: int | None,
 ) -> None:
     """Build a release of everything in COLLECTION that may be published.
 
@@ -33,8 +39,8 @@ def build(
             bar.update(done, total, what)
 
         folder = build_release(
-            Collection.open(collection), version=version, workers=workers, blur_faces=blur_faces, seed=seed,
-            progress=report,
+            Collection.open(collection), version=version, workers=workers, ray=ray, blur_faces=blur_faces,
+            seed=seed, progress=report,
         )  # fmt: skip
     told = read_release(folder)
     counts, files = told["counts"], read_manifest(folder)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.app import progress
+from cli.app import VIDEO_SUFFIXES, progress
 from cli.dataset.common import FILE
+from cli.work import limit_options, stands_for_many, tell, where_options
 from dataset.errors import DanceproofError, PoseError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("video", type=FILE, required=False)
+@click.argument("videos", nargs=-1)
 @click.option("--out", type=FILE, required=True, help="Where to write the key points: a file, or a folder.")
 @click.option(
     "--model",
@@ -47,8 +48,11 @@ if TYPE_CHECKING:
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True),
               help="With --from-openpose and no VIDEO: frames a second.")  # fmt: skip
 @click.option("--size", help="With --from-openpose and no VIDEO: frame size, such as 1920x1080.")
+@where_options
+@limit_options
+@click.option("--retry", is_flag=True, help="Of many videos, try those again that failed before.")
 def poses(
-    video: Path | None,
+    videos: tuple[str, ...],
     out: Path,
     model: str,
     person: str,
@@ -57,8 +61,28 @@ def poses(
     from_openpose: Path | None,
     fps: float | None,
     size: str | None,
+    workers: int | None,
+    ray: str | None,
+    time_limit: float | None,
+    memory_limit: int | None,
+    retry: bool,
 ) -> None:
-    """Find the key points of one person in every frame of VIDEO, or convert those of another tool."""
+    """Find the key points of one person in every frame of a video, or convert those of another tool.
+
+    Of several VIDEOS, of a folder, a glob, @LIST, a tar shard or any URL that fsspec knows, --out is a folder with a
+    file for each; what is there already is passed over.
+    """
+    if len(videos) > 1 or stands_for_many(*videos):
+        if from_openpose is not None:
+            raise click.UsageError("--from-openpose goes with one VIDEO")
+        _many(
+            videos, out, model=model, person=person, form=form, layout=layout, workers=workers, ray=ray,
+            time_limit=time_limit, memory_limit=memory_limit, retry=retry,
+        )  # fmt: skip
+        return
+    if (workers, ray, time_limit, memory_limit, retry) != (None, None, None, None, False):
+        raise click.UsageError("--workers, --ray, limits and --retry go with several videos")
+    video = Path(videos[0]) if videos else None
     if video is not None and out.exists() and video.exists() and out.samefile(video):
         raise DanceproofError("the key points would replace the video", path=out, hint="choose another --out")
     if from_openpose is not None and out.resolve() == from_openpose.resolve():
@@ -86,6 +110,18 @@ def poses(
     click.echo(f"{out}: person found in {found} of {len(sequence)} frames ({found / len(sequence):.1%})")
     for note in sequence.notes:
         click.echo(f"note: {note}")
+
+
+def _many(videos: tuple[str, ...], out: Path, **options: Any) -> None:
+    from dataset.collection.extract import extract_files
+    from dataset.work import items_from
+
+    items = items_from(videos, VIDEO_SUFFIXES)
+    with progress("finding poses", len(items)) as bar:
+        summary = extract_files(
+            items, out, progress=lambda done, failed, total: bar.update(done + failed, total), **options
+        )
+    tell(summary, out)
 
 
 def _read(source: Path, video: Path | None, fps: float | None, size: str | None, person: str) -> PoseSequence:

@@ -10,16 +10,22 @@ import click
 
 from cli.app import progress
 from cli.dataset.common import FILE
+from cli.work import where_options
 
 
 @click.command()
 @click.argument("where", type=FILE, metavar="RELEASE|COLLECTION")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
 @click.option("--rule", "rules", multiple=True, help="Check only this rule of a release; may be repeated.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; one a core if not given.")
+@where_options
 @click.pass_context
 def validate(
-    ctx: click.Context, where: Path, as_json: bool, rules: tuple[str, ...], workers: int | None
+    ctx: click.Context,
+    where: Path,
+    as_json: bool,
+    rules: tuple[str, ...],
+    workers: int | None,
+    ray: str | None,
 ) -> None:
     """Check a release, or a collection and its last release, against every rule.
 
@@ -35,9 +41,9 @@ def validate(
             bar.update(done, total, what)
 
         if (where / "collection.json").is_file():
-            findings = validate_collection(Collection.open(where), workers=workers, progress=report)
+            findings = validate_collection(Collection.open(where), workers=workers, ray=ray, progress=report)
         else:
-            findings = check(where, rules=rules or None, workers=workers, progress=report)
+            findings = check(where, rules=rules or None, workers=workers, ray=ray, progress=report)
     errors = sum(finding.severity == "error" for finding in findings)
     warnings = len(findings) - errors
     if as_json:

@@ -64,6 +64,7 @@ def build(
     *,
     version: str | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     blur_faces: bool = False,
     seed: int | None = None,
     on: date | None = None,
@@ -75,6 +76,7 @@ def build(
         collection: what to release.
         version: such as "1.2.0"; None takes the next one, or the last one if nothing changed since.
         workers: processes; None for one a core.
+        ray: "auto" or the address of a Ray cluster whose nodes see the collection's folder, to encode there.
         blur_faces: make every face unrecognisable, in recordings and fakes alike.
         seed: of the splits; None takes the collection's. Whoever was released before stays where they were.
         on: the day for which consent has to hold, today if None.
@@ -112,7 +114,7 @@ def build(
                     f"there is a release {version} already", path=releases, hint="choose another"
                 )
         maker = _Maker(
-            collection, releases, history, choice, blur_faces, split_seed, state, workers, progress
+            collection, releases, history, choice, blur_faces, split_seed, state, workers, ray, progress
         )
         past = maker.make(version)
         write_history(releases, [*history, past])
@@ -130,6 +132,7 @@ class _Maker:
     seed: int
     state: str
     workers: int | None
+    ray: str | None
     progress: Report
 
     def make(self, version: str | None) -> Past:
@@ -137,10 +140,12 @@ class _Maker:
         work.mkdir(exist_ok=True)
         prepared = prepare_all(
             self.choice.items, work, self.collection.poses_folder,
-            blur_faces=self.blur_faces, workers=self.workers, report=self.progress,
+            blur_faces=self.blur_faces, workers=self.workers, ray=self.ray, report=self.progress,
         )  # fmt: skip
         assignment = self._choose(prepared)
-        levelled = level_all(self.choice.items, prepared, work, workers=self.workers, report=self.progress)
+        levelled = level_all(
+            self.choice.items, prepared, work, workers=self.workers, ray=self.ray, report=self.progress
+        )
         items = {item.id: item.sha256 for item in self.choice.items}
         tombstones = self._tombstones()
         past = Past(

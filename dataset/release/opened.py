@@ -15,9 +15,9 @@ from dataset.collection.collection import Collection
 from dataset.files import sha256_file
 from dataset.release.inspect import Seen, look
 from dataset.release.manifest import read_manifest, read_release
-from dataset.release.pool import spread
 from dataset.release.shape import faults
 from dataset.release.tables import CONFIGS
+from dataset.work import spread
 
 Report = Callable[[str, int, int | None], None]
 
@@ -30,6 +30,8 @@ class Opened:
         root: its folder.
         on: the day for which consent has to hold.
         collection: where it came from, if that is at hand.
+        workers: processes for decoding and hashing; None for one a core.
+        ray: "auto" or the address of a Ray cluster whose nodes see the release's folder.
         told: ``release.json``.
         manifest: path → bytes and hash.
         unreadable: Parquet files that cannot be read, with the reason.
@@ -39,6 +41,7 @@ class Opened:
     on: date
     collection: Collection | None = None
     workers: int | None = None
+    ray: str | None = None
     progress: Report = lambda what, done, total: None
     told: dict[str, Any] = field(init=False)
     manifest: dict[str, dict[str, Any]] = field(init=False)
@@ -80,7 +83,9 @@ class Opened:
         """Path of each video file → what is in it."""
         files = [path for path in sorted((self.root / "videos").rglob("*.mp4")) if path.is_file()]
         found: dict[str, Seen] = {}
-        for number, seen in spread(look, files, self.workers):
+        # Long ones first, so that the last process to end does not end long after the others.
+        files.sort(key=lambda path: -path.stat().st_size)
+        for number, seen in spread(look, files, self.workers, ray=self.ray):
             found[self.relative(files[number])] = seen
             self.progress("decoding", len(found), len(files))
         return dict(sorted(found.items()))
@@ -90,6 +95,7 @@ class Opened:
         """SHA-256 of every file that the manifest lists and that is there."""
         known = {name: seen.sha256 for name, seen in self.seen.items()}
         rest = [name for name in self.manifest if name not in known and (self.root / name).is_file()]
+        # Of the videos each was hashed where it was decoded; the rest is read at the speed of the disk.
         for number, name in enumerate(rest):
             known[name] = sha256_file(self.root / name)
             self.progress("hashing", number + 1, len(rest))

@@ -19,6 +19,7 @@ from dataset.release.items import choose
 from dataset.release.manifest import RELEASE
 from dataset.release.opened import Opened, Report
 from dataset.release.rules import RULES, Finding
+from dataset.work import spread
 
 __all__ = ["RULES", "Finding", "validate", "validate_collection"]
 
@@ -33,6 +34,7 @@ def validate(
     on: date | None = None,
     rules: Iterable[str] | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     progress: Report = lambda what, done, total: None,
 ) -> list[Finding]:
     """Check a release.
@@ -44,6 +46,7 @@ def validate(
         on: the day for which consent has to hold, today if None.
         rules: names of the rules to check, all if None.
         workers: processes for decoding; None for one a core.
+        ray: "auto" or the address of a Ray cluster whose nodes see the release's folder, to decode there.
         progress: called as ``progress(what, done, total)``.
 
     Returns:
@@ -59,7 +62,7 @@ def validate(
         raise ReleaseError(f"there is no rule {unknown[0]!r}", hint=f"there are: {', '.join(RULES)}")
     if collection is None:
         collection = _home(root)
-    opened = Opened(root, on or today(), collection, workers, progress)
+    opened = Opened(root, on or today(), collection, workers, ray, progress)
     if not opened.faults:
         return [finding for name in names for finding in RULES[name].findings(opened)]
     # Whichever rules were asked for: nothing may look as if it had passed.
@@ -76,26 +79,34 @@ def validate_collection(
     *,
     on: date | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     progress: Report = lambda what, done, total: None,
 ) -> list[Finding]:
     """Check a collection's files against their records, tell what could not be released, and check the last release."""
     findings = []
     things: list[Recording | Fake] = [*collection.recordings(), *collection.fakes()]
+    paths = [collection.path_of(thing) for thing in things]
+    hashes: dict[int, str | None] = {}
+    for number, sha256 in spread(_hash, paths, workers, ray=ray):
+        hashes[number] = sha256
+        progress("hashing", len(hashes), len(things))
     for number, thing in enumerate(things):
-        path = collection.path_of(thing)
-        if not path.is_file():
+        if hashes[number] is None:
             findings.append(Finding("collection", "error", thing.id, f"its file {thing.file} is missing"))
-        elif sha256_file(path) != thing.sha256:
+        elif hashes[number] != thing.sha256:
             findings.append(
                 Finding("collection", "error", thing.id, f"its file {thing.file} has changed since import")
             )
-        progress("hashing", number + 1, len(things))
     for left_out in choose(collection, on or today()).left_out:
         text = f"would not be released: {left_out.reason}"
         findings.append(Finding("collection", "warning", left_out.id, text))
     if last := last_release(collection):
-        findings += validate(last, collection, on=on, workers=workers, progress=progress)
+        findings += validate(last, collection, on=on, workers=workers, ray=ray, progress=progress)
     return findings
+
+
+def _hash(path: Path) -> str | None:
+    return sha256_file(path) if path.is_file() else None
 
 
 def last_release(collection: Collection) -> Path | None:

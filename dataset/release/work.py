@@ -20,7 +20,7 @@ from dataset.release.encode import ENCODING, encode, statement_of
 from dataset.release.fingerprint import Fingerprint
 from dataset.release.items import Item, digest
 from dataset.release.level import common_sizes, fill, packet_sizes
-from dataset.release.pool import spread
+from dataset.work import spread
 
 WORK = ".work"
 Report = Callable[[str, int, int | None], None]
@@ -106,15 +106,20 @@ def prepare(job: Job) -> Prepared:
 
 
 def prepare_all(
-    items: tuple[Item, ...], work: Path, poses: Path, *, blur_faces: bool, workers: int | None, report: Report
-) -> dict[str, Prepared]:
-    """`prepare` for all items, spread over processes; item id → what came out."""
+    items: tuple[Item, ...], work: Path, poses: Path, *, blur_faces: bool, workers: int | None, report: Report,
+    ray: str | None = None,
+) -> dict[str, Prepared]:  # fmt: skip
+    """`prepare` for all items, spread over processes or a Ray cluster; item id → what came out.
+
+    What takes longest is begun first.
+    """
     jobs = [Job(item, work, poses, blur_faces) for item in items]
+    jobs.sort(key=lambda job: (-job.item.path.stat().st_size, job.item.id))
     done: dict[str, Prepared] = {}
-    for number, prepared in spread(prepare, jobs, workers):
-        done[items[number].id] = prepared
+    for number, prepared in spread(prepare, jobs, workers, ray=ray):
+        done[jobs[number].item.id] = prepared
         report("encoding", len(done), len(jobs))
-    return done
+    return {item.id: done[item.id] for item in items}
 
 
 def level_groups(items: tuple[Item, ...], prepared: dict[str, Prepared]) -> dict[str, list[int]]:
@@ -168,8 +173,9 @@ def _fill(job: _Filling) -> Levelled:
 
 
 def level_all(
-    items: tuple[Item, ...], prepared: dict[str, Prepared], work: Path, *, workers: int | None, report: Report
-) -> dict[str, Levelled]:
+    items: tuple[Item, ...], prepared: dict[str, Prepared], work: Path, *, workers: int | None, report: Report,
+    ray: str | None = None,
+) -> dict[str, Levelled]:  # fmt: skip
     """The released file of every item."""
     sizes = level_groups(items, prepared)
     jobs = []
@@ -182,7 +188,7 @@ def level_all(
             )
         )
     done: dict[str, Levelled] = {}
-    for number, levelled in spread(_fill, jobs, workers):
+    for number, levelled in spread(_fill, jobs, workers, ray=ray):
         done[items[number].id] = levelled
         report("levelling", len(done), len(jobs))
     return done

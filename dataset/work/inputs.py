@@ -17,6 +17,7 @@ from dataset.work.sources import PARQUET, TAR, local_path, opened
 #: Columns that hold a video, by their names in a Parquet file whose types do not tell.
 VIDEOS = ("video", "real", "fake", "mp4")
 
+_CONTAINERS = frozenset({".tar", ".parquet"})
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz")
 
 
@@ -31,7 +32,7 @@ def items_from(
             * a file, whatever its name;
             * a folder: the files with one of the suffixes in it and below, hidden ones left out, sorted by name; of a
               data set (``*.parquet`` files and no such files) its rows;
-            * a glob, such as ``takes/**/*.mp4``;
+            * a glob, such as ``takes/**/*.mp4``: what it finds with one of the suffixes;
             * ``@FILE``: a text file with one input a line; empty lines and those that begin with ``#`` count nothing;
             * an fsspec URL of a file, a folder or a glob, such as ``s3://bucket/takes/*.mp4``;
             * a tar shard ``*.tar`` (WebDataset): its members with one of the suffixes;
@@ -73,7 +74,7 @@ def _resolve(text: str, wanted: frozenset[str], split: str | None, depth: int) -
     elif path.is_dir():
         names = list(_walk(path))
         files = [name for name in names if _is(name, wanted)]
-        shards = [name for name in names if name.endswith((".tar", ".parquet"))]
+        shards = [name for name in names if _is(name, _CONTAINERS)]
         if not files:
             files = [name for name in shards if _of_split(name, split)]
         for name in files:
@@ -82,7 +83,7 @@ def _resolve(text: str, wanted: frozenset[str], split: str | None, depth: int) -
         yield from _file(str(path), path.stat().st_size, wanted)
     elif glob.has_magic(str(path)):
         for name in sorted(glob.glob(str(path), recursive=True)):
-            if os.path.isfile(name):
+            if os.path.isfile(name) and _is(name, wanted | _CONTAINERS):
                 yield from _file(name, os.path.getsize(name), wanted)
     else:
         raise WorkError("is not there", path=path)
@@ -111,13 +112,14 @@ def _remote(url: str, wanted: frozenset[str], split: str | None) -> Iterator[Ite
         files, place = fsspec.core.url_to_fs(url)
         if glob.has_magic(place):
             listed = files.glob(place, detail=True)
+            listed = {name: info for name, info in listed.items() if _is(name, wanted | _CONTAINERS)}
         elif files.isdir(place):
             listed = files.find(place, detail=True)
             if not any(_is(name, wanted) for name in listed):
                 listed = {
                     name: info
                     for name, info in listed.items()
-                    if name.endswith((".tar", ".parquet")) and _of_split(name, split)
+                    if _is(name, _CONTAINERS) and _of_split(name, split)
                 }
             else:
                 listed = {name: info for name, info in listed.items() if _is(name, wanted)}

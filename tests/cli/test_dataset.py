@@ -98,6 +98,27 @@ def test_poses_are_found_and_written(filmed: Path, tmp_path: Path) -> None:
     assert distance.mean() < 0.05 * height
 
 
+def test_poses_of_a_folder_are_found_once_and_what_is_no_video_is_told(filmed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "takes"
+    folder.mkdir()
+    (folder / "good.mp4").write_bytes(filmed.read_bytes())
+    (folder / "bad.mp4").write_bytes(b"no video")
+    for counts in ("1 done in", "0 done in"):
+        result = run("poses", folder, "--out", tmp_path / "out", "--model", "pose", "--workers", "1")
+        assert result.exit_code == 2
+        assert counts in result.stdout
+        assert "bad.mp4" in result.stderr
+        assert "try them again with --retry" in result.stderr
+    assert len(list((tmp_path / "out").glob("good-*.npz"))) == 1
+
+
+def test_options_for_many_videos_need_many(filmed: Path, tmp_path: Path) -> None:
+    result = run("poses", filmed, "--out", tmp_path / "p.npz", "--workers", "2")
+    assert result.exit_code == 2
+    assert "go with several videos" in result.stderr
+    assert run("poses", filmed, filmed, "--out", tmp_path, "--memory-limit", "much").exit_code == 2
+
+
 def test_key_points_never_replace_the_video(filmed: Path) -> None:
     before = sha256_file(filmed)
     result = run("poses", filmed, "--out", filmed)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from mannequin_collection import make_collection
 
 from dataset.collection import Collection, descends_from
-from dataset.collection.extract import extract_poses, pose_path
+from dataset.collection.extract import extract_files, extract_poses, pose_path
+from dataset.errors import WorkError
 from dataset.pose.keypoints import PoseSequence
+from dataset.work import items_from
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +52,18 @@ def test_poses_of_a_video_that_was_swapped_are_not_those_of_the_record(tmp_path:
     done = extract_poses(swapped, workers=1, model="pose")
     assert done.found == (one.id,)
     assert "not the one that its record names" in done.failed[two.id]
+
+
+def test_poses_of_videos_outside_a_collection_are_found_once(collection: Collection, tmp_path: Path) -> None:
+    items = items_from([collection.root / "subjects"], {".mp4"})
+    first = extract_files(items, tmp_path, model="pose", workers=1)
+    assert (first.done, len(first.failed)) == (1, 1)
+    good = next(item for item in items if item.key != first.failed[0].key)
+    told = json.loads((tmp_path / f"{good.key}.json").read_text("utf-8"))["result"]
+    poses = PoseSequence.load(tmp_path / told["file"])
+    assert (told["frames"], told["found"]) == (len(poses), int(poses.present().sum()))
+    assert told["found"] > 0
+    again = extract_files(items, tmp_path, model="pose", workers=1)
+    assert (again.done, again.skipped, again.failed) == (0, 1, first.failed)
+    with pytest.raises(WorkError, match="other settings"):
+        extract_files(items, tmp_path, model="holistic", workers=1)
