@@ -20,7 +20,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from dataset.errors import NotAVideoError, VideoError
-from dataset.video.limits import bounded_memory, is_shredded
+from dataset.video.limits import bounded_memory
 
 # A frame above this is refused before anything is allocated for it. It is more than 8K, whose pairs of RGB frames fit
 # into a quarter of a gigabyte; a header of a few bytes may announce anything.
@@ -155,7 +155,6 @@ def demux(opened: Opened) -> Iterator[Packet]:
         FFmpegError, OSError: the container is broken from here on.
     """
     packets = iter(opened.container.demux(opened.stream))
-    codec = opened.stream.codec_context.codec.canonical_name
     while True:
         try:
             packet = next(packets, None)
@@ -165,7 +164,7 @@ def demux(opened: Opened) -> Iterator[Packet]:
             return
         # A packet with a time but no content is how AVI says that a picture stays. The decoder would take it for
         # the end.
-        if (packet.size or (packet.pts is None and packet.dts is None)) and not is_shredded(packet, codec):
+        if packet.size or (packet.pts is None and packet.dts is None):
             yield packet
 
 
