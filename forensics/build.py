@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from dataset.files import sha256_file, write_json
@@ -12,8 +11,8 @@ from dataset.records import CORPUS_FILE, Corpus
 from forensics.crossfit import Recipe, crossfit
 from forensics.detectors.base import Detector, Progress
 from forensics.evaluate import Evaluation, evaluate_crossfit
-from forensics.train import train_network
 from forensics.windows import ClipWindows
+from synthesis.stage import World
 
 EVALUATION_FILE = "evaluation.json"
 
@@ -24,11 +23,14 @@ def build_detector(
     out: str | Path,
     recipe: Recipe | None = None,
     progress: Progress | None = None,
+    *,
+    world: World | None = None,
+    workers: int = 1,
 ) -> tuple[Detector, Evaluation]:
     """Train and calibrate a detector, and say how good it is on people it had not seen.
 
-    Calibration and figures come from the cross-fit; the detector that is kept is then trained on everybody. A run that
-    was cut off goes on after its last whole group when it is started again.
+    Calibration and figures come from the cross-fit; the detector that is kept is trained on everybody. A run that
+    was cut off goes on where it was when it is started again.
 
     Args:
         corpus: labelled clips.
@@ -36,33 +38,21 @@ def build_detector(
         out: folder for the detector, ``evaluation.json`` and the groups' detectors.
         recipe: how.
         progress: called with optimiser steps done, in all, and a note.
+        world: the processes that train each detector together; the leading one writes.
+        workers: processes of this machine that train one detector each.
 
     Raises:
         DetectorError: too few people, or nothing to train on.
     """
-    recipe = recipe or Recipe()
-    steps = recipe.training.steps
-    groups = 0
-
-    def during_folds(done: int, total: int | None, note: str) -> None:
-        nonlocal groups
-        groups = total or 0
-        if progress is not None:
-            progress(done, groups + steps, note)
-
-    result = crossfit(windows, recipe, out, during_folds)
+    recipe, world = recipe or Recipe(), world or World()
+    result = crossfit(windows, recipe, out, progress, world=world, workers=workers, everybody=True)
     evaluation = evaluate_crossfit(result)
-    calibration = result.calibrate()
-
-    def during_last(done: int, _: int | None, note: str) -> None:
-        if progress is not None:
-            progress(groups + done, groups + steps, f"everybody, {note}")
-
-    detector = train_network(windows, recipe.network, recipe.training, during_last)
-    detector.calibration = calibration
+    detector = result.everybody
+    assert detector is not None
+    detector.calibration = result.calibrate()
     detector.facts = {
         "tool": f"danceproof {VERSION}",
-        "recipe": asdict(recipe),
+        "recipe": recipe.to_dict(),
         "corpus_sha256": sha256_file(corpus.root / CORPUS_FILE),
         "subjects": corpus.subjects(),
         "clip_sha256": sorted(clip.sha256 for clip in corpus.clips),
@@ -72,6 +62,7 @@ def build_detector(
         "windows": int(sum(len(item) for item in windows)),
         "figures": evaluation.figures,
     }
-    detector.save(out)
-    write_json(Path(out) / EVALUATION_FILE, evaluation.to_dict())
+    if world.leads:
+        detector.save(out)
+        write_json(Path(out) / EVALUATION_FILE, evaluation.to_dict())
     return detector, evaluation

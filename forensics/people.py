@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataset.pose.keypoints import SEEN, B
+from dataset.pose.people import PeopleFinder, distance
 
 Body = npt.NDArray[np.float32]
 
@@ -22,6 +23,8 @@ _SURE = 0.5
 _REACH, _REACH_PER_SECOND, _REACH_MOST = 0.5, 0.5, 2.0
 #: By which factor a person's size may have changed meanwhile.
 _GROWTH = 1.8
+#: Room round a person that is followed, and how far the points may have moved, as parts of the person's size.
+_AROUND, _NEAR = 0.25, 0.25
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,38 @@ def visible_box(body: Body, size: tuple[int, int]) -> tuple[float, float, float,
         float(np.clip(x1, 0, width)),
         float(np.clip(y1, 0, height)),
     )
+
+
+def follow(finder: PeopleFinder, image: npt.NDArray[np.uint8], body: Body) -> Body:
+    """The same person in a picture taken a moment later or earlier.
+
+    Only the person's surroundings are searched, so that neither a crowd nor a large picture costs anything.
+
+    Args:
+        finder: an open pose estimator for stills.
+        image: (H, W, 3) uint8 RGB.
+        body: (25, 3) where the person was, pixels and confidence.
+
+    Returns:
+        (25, 3) pixels and confidence; zeros where nobody near enough is found.
+    """
+    lost = np.zeros_like(body)
+    seen = body[:, 2] >= SEEN
+    if not seen.any():
+        return lost
+    low, high = body[seen, :2].min(0), body[seen, :2].max(0)
+    reach = max(float((high - low).max()) * _AROUND, 16.0)
+    height, width = image.shape[:2]
+    x0, y0 = np.clip(np.floor(low - reach), 0, [width - 1, height - 1]).astype(int)
+    x1, y1 = np.clip(np.ceil(high + reach), 1, [width, height]).astype(int)
+    if x1 - x0 < 8 or y1 - y0 < 8:
+        return lost
+    found = finder.find(np.ascontiguousarray(image[y0:y1, x0:x1]))
+    moved = [other + np.array([x0, y0, 0], np.float32) for other in found]
+    nearest = min(moved, key=lambda other: distance(body, other), default=None)
+    if nearest is None or distance(body, nearest) > _NEAR:
+        return lost
+    return nearest.astype(np.float32)
 
 
 @dataclass

@@ -85,6 +85,12 @@ class Sampler:
             windows += [degradation.apply(real, self._side), degradation.apply(fake, self._side)]
         return np.stack(windows), np.tile(np.array([0, 1], np.float32), len(windows) // 2)
 
+    def state(self) -> None:
+        """Nothing: a batch follows from the step's number."""
+
+    def restore(self, state: None) -> None:
+        """Nothing to do, see `state`."""
+
     def couple(self, random: np.random.Generator) -> tuple[Window, Window]:
         """A fake window and the real one that stands beside it, with their margin, undegraded."""
         source = _pick(random, self._sources)

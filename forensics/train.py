@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -14,8 +15,11 @@ from torch import Tensor, nn
 
 from dataset.errors import DetectorError
 from forensics.detectors.base import Detector, Progress, to_tensor
+from forensics.detectors.layers import take_part
 from forensics.detectors.registry import kind_of
+from forensics.keeper import Keeper
 from forensics.windows import ClipWindows, centre
+from synthesis.distributed import average_gradients
 from synthesis.stage import World
 
 #: Windows of the training clips that describe how training data look; more tell nothing new.
@@ -42,9 +46,24 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Run:
-    """Where a training takes place: the processes that take part in it."""
+    """Where a training takes place, and where it is kept so that it can go on.
+
+    Attributes:
+        world: the processes that take part; each takes a share of every batch, and the leading one writes.
+        folder: for a checkpoint while the training is under way; None to keep none.
+        identity: what the training follows from; a checkpoint of another one is not taken up.
+        seconds: between two checkpoints, at least; writing them takes at most a twentieth of the time.
+    """
 
     world: World = field(default_factory=World)
+    folder: Path | None = None
+    identity: str = ""
+    seconds: float = 60.0
+
+    def part(self, name: str) -> Run:
+        """The same for a part of the training that is kept apart."""
+        folder = None if self.folder is None else self.folder / name
+        return replace(self, folder=folder, identity=f"{self.identity}/{name}")
 
 
 class Batches(Protocol):
@@ -54,6 +73,12 @@ class Batches(Protocol):
         self, step: int, count: int, rank: int = 0, size: int = 1
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         """The windows (count / size, 2, S, S, 3) and labels of one process's share of a step."""
+
+    def state(self) -> Any:
+        """JSON value from which `restore` goes on after the step drawn last."""
+
+    def restore(self, state: Any) -> None:
+        """Go on from `state`."""
 
 
 def train_network(
@@ -86,46 +111,73 @@ def fit_network(
     batches: Batches,
     config: TrainConfig,
     progress: Progress | None = None,
+    run: Run | None = None,
 ) -> Network:
     """Train a network that takes (B, 6, S, S) in [-1, 1] and gives (B,) logits.
+
+    Every step follows from the weights, the optimiser's state and the step's number alone. So a run that goes on from a
+    checkpoint ends at the same bits as one that was never cut off, and several processes take the steps that one
+    would.
 
     Args:
         network: as initialised; it is trained in place. Only parameters that require gradients are changed.
         batches: the windows of each step.
         config: how to train.
         progress: called after each step.
+        run: processes and checkpoints.
 
     Returns:
         Another network with the moving average of the weights, in evaluation mode.
 
     Raises:
-        DetectorError: the loss is no longer a number.
+        DetectorError: the loss is no longer a number, or the batch cannot be shared out evenly.
+        PeerError: another process of the run has failed.
     """
+    run = run or Run()
+    world = run.world
+    if config.batch % (2 * world.size):
+        raise DetectorError(
+            f"a batch of {config.batch} windows cannot be shared out to {world.size} processes",
+            hint=f"give a --batch that can be divided by {2 * world.size}",
+        )
     network.train()
     kept = copy.deepcopy(network)
     tuned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(tuned, config.rate, weight_decay=config.weight_decay)
+    keeper = Keeper(run, network, kept, optimiser)
+    first, state = keeper.resume()
+    if state is not None:
+        batches.restore(state[world.rank])
+    take_part(network, world)
     recent = float("nan")
-    for step in range(config.steps):
+    for step in range(first, config.steps):
+        # What is drawn in a step, such as dropout, does not depend on the steps before.
+        torch.manual_seed(int(np.random.SeedSequence([config.seed, step]).generate_state(1)[0]))
         for group in optimiser.param_groups:
             group["lr"] = config.rate * _rate(step, max(config.steps // 20, 1), config.steps)
-        windows, labels = batches.draw(step, config.batch)
+        windows, labels = batches.draw(step, config.batch, world.rank, world.size)
         target = torch.from_numpy(labels) * (1 - 2 * config.smoothing) + config.smoothing
         with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
             logits: Tensor = network(to_tensor(windows))
         loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), target)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(tuned, 5.0)
+        average_gradients(tuned, world)
+        # After averaging: a process whose own loss is sound must stop with the others.
+        length = float(nn.utils.clip_grad_norm_(tuned, 5.0))
+        if not np.isfinite(length):
+            raise DetectorError(
+                f"the loss is not a number at step {step + 1}", hint="train with a lower --rate"
+            )
         optimiser.step()
         value = float(loss.detach())
-        if not np.isfinite(value):
-            raise DetectorError(f"the loss is {value} at step {step + 1}", hint="train with a lower --rate")
-        recent = value if step == 0 else 0.95 * recent + 0.05 * value
+        recent = value if recent != recent else 0.95 * recent + 0.05 * value
         # Early on the average follows faster, or it would still hold the initial weights.
         _follow(kept, network, min(config.average, (1 + step) / (10 + step)))
         if progress is not None:
             progress(step + 1, config.steps, f"loss {recent:.3f}")
+        keeper.after(step + 1, batches)
+    keeper.forget()
     return kept.eval()
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from dataset.pose.keypoints import B
 from dataset.pose.people import PeopleFinder
 from dataset.video import FramePair, frame_times, read_pairs
+from forensics.motion import packet_motion
 from forensics.people import Body, Sighting, Tracker, visible
 
 Image = npt.NDArray[np.uint8]
@@ -29,6 +30,7 @@ class ViewConfig:
 
     window: int = 128  # side of a window, pixels
     pairs: int = 20  # pairs of consecutive frames, spread over the whole length
+    motion: float = 0.5  # share of them that is drawn to where something moves; 0 spreads all evenly
     least_height: int = 96  # people whose visible part is lower than this are too small to judge, pixels
     close_height: int = 512  # close windows are cut at native resolution up to this visible height, pixels
     normal_height: int = 256  # visible height in the normal views, pixels
@@ -78,19 +80,49 @@ _PARTS = {
 }
 
 
-def choose_times(times: npt.NDArray[np.float64], count: int) -> list[float]:
-    """Times of at most `count` first frames, the middles of equal stretches of the video.
+def choose_times(
+    times: npt.NDArray[np.float64],
+    count: int,
+    motion: npt.NDArray[np.float64] | None = None,
+    share: float = 0.5,
+) -> list[float]:
+    """Times of at most `count` first frames, the middles of stretches of the video with equal weight.
+
+    Without `motion` the stretches are equally long. With it they are shorter where more moves: there a generator has
+    more to get wrong. The rest of the weight lies evenly, so that no part of a video is left out.
 
     Args:
         times: (T,) time of each frame, seconds.
         count: pairs wanted; a video of T frames has T − 1.
+        motion: (T,) how much moves round each frame, from `forensics.motion.packet_motion`.
+        share: of the weight that goes by motion.
     """
     pairs = len(times) - 1
     if pairs < 1:
         return []
     count = min(count, pairs)
-    indices = ((np.arange(count) + 0.5) * pairs / count).astype(int)
+    places = (np.arange(count) + 0.5) / count
+    if motion is None or share <= 0 or not motion[:pairs].any():
+        indices = (places * pairs).astype(int)
+    else:
+        weights = (1 - share) / pairs + share * motion[:pairs] / motion[:pairs].sum()
+        indices = np.searchsorted(np.cumsum(weights), places * weights.sum(), side="right")
+        # No frame twice, however much weight lies on it, and room for those that follow.
+        for place in range(count):
+            least = indices[place - 1] + 1 if place else 0
+            indices[place] = min(max(indices[place], least), pairs - count + place)
     return [float(times[index]) for index in indices]
+
+
+def sampled_times(path: str | Path, config: ViewConfig) -> list[float]:
+    """Times of the first frames of the pairs that are looked at in a video.
+
+    Raises:
+        VideoError: the file cannot be read.
+    """
+    times = frame_times(path)
+    motion = packet_motion(path, times) if config.motion > 0 else None
+    return choose_times(times, config.pairs, motion, config.motion)
 
 
 def watch(
@@ -107,7 +139,7 @@ def watch(
         problems: gets a line for what could not be decoded.
     """
     tracker = Tracker()
-    for pair in read_pairs(path, choose_times(frame_times(path), config.pairs), problems=problems):
+    for pair in read_pairs(path, sampled_times(path, config), problems=problems):
         height, width = pair.first.image.shape[:2]
         yield pair, tracker.update(pair.first.time, finder.find(pair.first.image), (width, height))
 

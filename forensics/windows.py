@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +17,13 @@ from dataset.pose.people import PeopleFinder
 from dataset.records import Clip, Corpus
 from dataset.video import frame_times, read_pairs
 from forensics.detectors.base import Evidence
-from forensics.people import Sighting
+from forensics.people import Sighting, follow
 from forensics.views import View, ViewConfig, cut, watch
 
 #: Room round a training window for random shifts and zoom, pixels on every side.
 MARGIN = 16
 #: Raise when views or poses are found differently, so that old caches are not read.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class ClipWindows:
         times: (P,) seconds of the first frame of each pair; empty where that is not known.
         bodies: (P, 2, 25, 3) BODY_25 in both frames, pixels of the video and confidence; empty where not known.
         boxes: (N, 4) x0, y0, x1, y1 in pixels of the video, with the margin; empty where not known.
+        store: the files that they are read from, less the suffix; None where they are held in memory. What is
+            computed from the windows alone may be kept beside them.
     """
 
     clip: Clip
@@ -46,9 +49,22 @@ class ClipWindows:
     times: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     bodies: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2, 25, 3), np.float32))
     boxes: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    store: Path | None = None
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For handing over to another process: what is on disk is opened there again, not copied."""
+        state = dict(self.__dict__)
+        if isinstance(self.pixels, np.memmap):
+            state["pixels"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["pixels"] is None:
+            state["pixels"] = np.load(f"{state['store']}.npy", mmap_mode="r", allow_pickle=False)
+        self.__dict__.update(state)
 
     def evidence(self, side: int) -> Evidence:
         """As a detector is shown it: windows of (side, side) without their margin."""
@@ -113,37 +129,49 @@ def corpus_windows(
                     if mirrored is None
                     else _read_sightings(root / f"{_key(mirrored, None, config)}.npz")
                 )
-                sightings, views = _cut_clip(corpus.absolute(clip), finder, config, places)
-                _store(root, key, sightings, views, config)
+                _store(root, key, _cut_clip(corpus.absolute(clip), finder, config, places), config)
             done[clip.path] = _read(root, key, clip)
             if progress is not None:
                 progress(index + 1, len(order))
     return [done[clip.path] for clip in corpus.clips]
 
 
-def _cut_clip(
-    path: Path, finder: PeopleFinder, config: ViewConfig, places: list[Sighting] | None
-) -> tuple[list[Sighting], list[list[View]]]:
-    """The main person's sightings and their views, one list of views a pair."""
+@dataclass(frozen=True)
+class _Cut:
+    """What is cut of the main person of a clip, one entry a pair."""
+
+    sightings: list[Sighting]
+    bodies: list[npt.NDArray[np.float32]]
+    views: list[list[View]]
+
+
+def _cut_clip(path: Path, finder: PeopleFinder, config: ViewConfig, places: list[Sighting] | None) -> _Cut:
+    """The main person's sightings, poses in both frames, and views."""
+    found = _Cut([], [], [])
     if places is None:
-        by_person: dict[int, list[tuple[Sighting, list[View]]]] = {}
+        by_person: dict[int, _Cut] = {}
         for pair, sightings in watch(path, finder, config):
             for sighting in sightings:
-                of_person = by_person.setdefault(sighting.person, [])
-                of_person.append((sighting, cut(pair, sighting, config, MARGIN)))
-        if not by_person:
-            return [], []
-        main = max(by_person.values(), key=lambda seen: sum(sighting.height for sighting, _ in seen))
-        return [sighting for sighting, _ in main], [views for _, views in main]
+                views = cut(pair, sighting, config, MARGIN)
+                second = follow(finder, pair.second.image, sighting.body) if views else np.zeros((25, 3))
+                of_person = by_person.setdefault(sighting.person, _Cut([], [], []))
+                of_person.sightings.append(sighting)
+                of_person.bodies.append(np.stack([sighting.body, second]))
+                of_person.views.append(views)
+        # Whoever is largest for longest.
+        return max(by_person.values(), key=lambda seen: sum(s.height for s in seen.sightings), default=found)
     times = frame_times(path)[:-1]
     nearest = [float(times[np.abs(times - place.time).argmin()]) for place in places] if len(times) else []
-    found: list[Sighting] = []
-    views: list[list[View]] = []
     for pair in read_pairs(path, nearest):
         place = min(places, key=lambda place: abs(place.time - pair.first.time))
-        found.append(place)
-        views.append(cut(pair, place, config, MARGIN))
-    return found, views
+        views = cut(pair, place, config, MARGIN)
+        # Windows are cut at the places of the mirrored clip, but the pose is what this clip shows.
+        images = (pair.first.image, pair.second.image) if views else ()
+        seen = [follow(finder, image, place.body) for image in images]
+        found.sightings.append(place)
+        found.bodies.append(np.stack(seen) if seen else np.zeros((2, 25, 3)))
+        found.views.append(views)
+    return found
 
 
 def _key(clip: Clip, mirrored: Clip | None, config: ViewConfig) -> str:
@@ -151,26 +179,26 @@ def _key(clip: Clip, mirrored: Clip | None, config: ViewConfig) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 
-def _store(
-    root: Path, key: str, sightings: Sequence[Sighting], views: list[list[View]], config: ViewConfig
-) -> None:
+def _store(root: Path, key: str, found: _Cut, config: ViewConfig) -> None:
     side = config.window + 2 * MARGIN
-    flat = [view for group in views for view in group]
+    flat = [view for group in found.views for view in group]
     pixels = np.stack([view.pixels for view in flat]) if flat else np.zeros((0, 2, side, side, 3), np.uint8)
     with atomic_path(root / f"{key}.npy") as temporary, temporary.open("wb") as out:
         np.save(out, pixels)
     with atomic_path(root / f"{key}.npz") as temporary, temporary.open("wb") as out:
         np.savez(
             out,
-            times=np.array([sighting.time for sighting in sightings], np.float64),
-            bodies=np.array([sighting.body for sighting in sightings], np.float32).reshape(-1, 25, 3),
-            boxes=np.array([sighting.box for sighting in sightings], np.float64).reshape(-1, 4),
+            times=np.array([sighting.time for sighting in found.sightings], np.float64),
+            places=np.array([sighting.body for sighting in found.sightings], np.float32).reshape(-1, 25, 3),
+            people=np.array([sighting.box for sighting in found.sightings], np.float64).reshape(-1, 4),
+            bodies=np.array(found.bodies, np.float32).reshape(-1, 2, 25, 3),
+            boxes=np.array([view.box for view in flat], np.float32).reshape(-1, 4),
         )
     # Written last: where it stands, the other two are whole.
     write_json(
         root / f"{key}.json",
         {
-            "pairs": [index for index, group in enumerate(views) for _ in group],
+            "pairs": [index for index, group in enumerate(found.views) for _ in group],
             "parts": [view.part for view in flat],
         },
     )
@@ -179,12 +207,23 @@ def _store(
 def _read(root: Path, key: str, clip: Clip) -> ClipWindows:
     told = json.loads((root / f"{key}.json").read_text("utf-8"))
     pixels = np.load(root / f"{key}.npy", mmap_mode="r" if told["pairs"] else None, allow_pickle=False)
-    return ClipWindows(clip, pixels, np.array(told["pairs"], np.int64), tuple(told["parts"]))
+    pairs = np.array(told["pairs"], np.int64)
+    with np.load(root / f"{key}.npz", allow_pickle=False) as data:
+        return ClipWindows(
+            clip,
+            pixels,
+            pairs,
+            tuple(told["parts"]),
+            data["times"],
+            data["bodies"],
+            data["boxes"],
+            root / key,
+        )
 
 
 def _read_sightings(path: Path) -> list[Sighting]:
     with np.load(path, allow_pickle=False) as data:
         return [
             Sighting(1, float(time), body, (float(box[0]), float(box[1]), float(box[2]), float(box[3])))
-            for time, body, box in zip(data["times"], data["bodies"], data["boxes"], strict=True)
+            for time, body, box in zip(data["times"], data["places"], data["people"], strict=True)
         ]

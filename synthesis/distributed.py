@@ -109,7 +109,7 @@ def average_gradients(parameters: Iterable[nn.Parameter], world: World) -> None:
     if not gradients:
         return
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    with _peers(world):
+    with peers(world):
         dist.all_reduce(flat)
     flat /= world.size
     start = 0
@@ -123,7 +123,7 @@ def agree(value: float, world: World) -> float:
     if world.size == 1:
         return value
     shared = torch.tensor([value], dtype=torch.float64, device=world.device)
-    with _peers(world):
+    with peers(world):
         dist.broadcast(shared, 0)
     return float(shared)
 
@@ -132,24 +132,27 @@ def tell(topic: str, value: Any, world: World) -> Any:
     """Plain facts (JSON) of the leading process, for all; `value` counts in the leading one alone."""
     if world.store is None:
         return value
-    with _peers(world):
+    with peers(world):
         if world.leads:
             world.store.set(f"danceproof/{topic}", json.dumps(value))
         # The store keeps what was set, so nobody who comes late misses it.
         return json.loads(world.store.get(f"danceproof/{topic}"))
 
 
-def share_tensors(tensors: dict[str, Tensor], world: World) -> dict[str, Tensor]:
-    """The leading process's tensors by name, on the CPU, for all; `tensors` counts in the leading one alone."""
+def share_tensors(tensors: dict[str, Tensor], world: World, topic: str = "tensors") -> dict[str, Tensor]:
+    """The leading process's tensors by name, on the CPU, for all; `tensors` counts in the leading one alone.
+
+    `topic` is another one for every call of a run.
+    """
     if world.size == 1:
         return tensors
     kinds = tell(
-        "tensors",
+        topic,
         {k: [str(v.dtype).removeprefix("torch."), list(v.shape)] for k, v in tensors.items()},
         world,
     )
     shared = {}
-    with _peers(world):
+    with peers(world):
         for name, (kind, shape) in kinds.items():
             if world.leads:
                 value = tensors[name].to(world.device)
@@ -158,6 +161,21 @@ def share_tensors(tensors: dict[str, Tensor], world: World) -> dict[str, Tensor]
             dist.broadcast(value, 0)
             shared[name] = value.cpu()
     return shared
+
+
+def gather(topic: str, value: Any, world: World) -> list[Any]:
+    """Plain facts (JSON) of every process, for all, in the order of their numbers.
+
+    Args:
+        topic: what it is about; never the same twice in a run.
+        value: this process's.
+        world: the processes.
+    """
+    if world.store is None:
+        return [value]
+    with peers(world):
+        world.store.set(f"danceproof/{topic}/{world.rank}", json.dumps(value))
+        return [json.loads(world.store.get(f"danceproof/{topic}/{rank}")) for rank in range(world.size)]
 
 
 def in_turns(work: Callable[[], Any], world: World) -> Any:
@@ -181,7 +199,7 @@ def _wait(world: World) -> None:
 
 
 @contextmanager
-def _peers(world: World) -> Iterator[None]:
+def peers(world: World) -> Iterator[None]:
     """Turn a broken connection into word of why it broke."""
     try:
         yield

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from forensics.detectors.base import Detector, Evidence, Progress, Scores, mean_by_pair, to_tensor
+from forensics.detectors.layers import Dropout, Level
 from forensics.detectors.registry import register
 from forensics.familiarity import Familiarity
 from forensics.sampler import Sampler
@@ -57,8 +58,8 @@ class PatchNetwork(nn.Module):
         self.trunk = PatchTrunk(12, config.ndf, config.n_layers, config.norm)
         width = 3 * sum(min(config.ndf * 2**index, config.ndf * 8) for index in range(config.n_layers + 1))
         # Brings mean, deviation and maximum of all layers to one scale; running figures are used when judging.
-        self.level = nn.BatchNorm1d(width, affine=False, momentum=0.05)
-        self.dropout = nn.Dropout(config.dropout)
+        self.level = Level(width)
+        self.dropout = Dropout(config.dropout)
         self.classify = nn.Linear(width, 1)
 
     def embed(self, pairs: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ class PatchDetector(Detector):
         """See `Detector.fit`."""
         torch.manual_seed(training.seed)
         batches = Sampler(clips, self.window, training.seed)
-        self.network = fit_network(PatchNetwork(self.config), batches, training, progress)
+        self.network = fit_network(PatchNetwork(self.config), batches, training, progress, run)
         known = sample_windows(clips, self.window, training.seed)
         self.familiarity = Familiarity.fit(self.look(known)[1])
 

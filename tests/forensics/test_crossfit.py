@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from textures import TINY, Video, as_windows, make_clip, planted, planted_corpus, texture
 
-import forensics.crossfit as module
+import forensics.jobs as module
 from dataset.errors import DetectorError
 from dataset.records import Corpus
 from forensics.build import build_detector
@@ -66,7 +66,7 @@ def test_nobody_who_is_judged_was_trained_on(
 ) -> None:
     trained: list[set[str]] = []
 
-    def spy(clips: list[ClipWindows], *rest: object) -> Detector:
+    def spy(clips: list[ClipWindows], *rest: object, **more: object) -> Detector:
         trained.append({name for item in clips for name in (item.clip.subject, item.clip.source_subject)})
         return PatchDetector(TINY)
 
@@ -115,7 +115,7 @@ def test_a_kept_group_has_no_part_in_its_own_calibration(built: tuple[Corpus, Pa
 def test_a_second_run_takes_up_the_groups_that_are_whole(
     built: tuple[Corpus, Path], windows: list[ClipWindows], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unwanted(*_: object) -> Detector:
+    def unwanted(*_: object, **__: object) -> Detector:
         raise AssertionError("trained again")
 
     monkeypatch.setattr(module, "train_network", unwanted)
@@ -124,6 +124,25 @@ def test_a_second_run_takes_up_the_groups_that_are_whole(
     other = replace(RECIPE, training=replace(RECIPE.training, seed=5))
     with pytest.raises(AssertionError, match="trained again"):
         crossfit(windows, other, built[1])
+
+
+def test_groups_trained_in_processes_of_their_own_are_those_trained_one_after_the_other(
+    windows: list[ClipWindows], tmp_path: Path
+) -> None:
+    quick = replace(RECIPE, training=replace(RECIPE.training, steps=2), folds=2)
+    alone = crossfit(windows, quick)
+    seen: list[str] = []
+    apart = crossfit(windows, quick, tmp_path, lambda done, total, note: seen.append(note), workers=2)
+    assert apart.scores == alone.scores
+    assert any("2 at once" in note for note in seen)
+
+
+def test_a_group_that_fails_in_its_process_is_named_with_the_reason(
+    windows: list[ClipWindows], tmp_path: Path
+) -> None:
+    wrong = replace(RECIPE, training=replace(RECIPE.training, batch=3))
+    with pytest.raises(DetectorError, match=r"fold-[01]: a batch of 3 windows"):
+        crossfit(windows, wrong, tmp_path, workers=2)
 
 
 def test_figures_of_seen_people_are_reported_apart(

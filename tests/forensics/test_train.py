@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from textures import TINY, Video, as_windows, make_clip, planted_corpus, texture, write_video
 
 from dataset.errors import DetectorError
@@ -15,8 +16,9 @@ from forensics.crossfit import score_clip
 from forensics.degrade import Degradation
 from forensics.metrics import auc
 from forensics.sampler import Sampler
-from forensics.train import TrainConfig, train_network
+from forensics.train import Run, TrainConfig, train_network
 from forensics.windows import ClipWindows
+from synthesis.stage import World
 
 # In float32, so that the same seed gives the same figures on every machine but for rounding.
 QUICK = TrainConfig(steps=120, batch=16, rate=5e-3, average=0.95, precision="float32")
@@ -122,3 +124,44 @@ def test_fakes_alone_are_refused() -> None:
     clip = make_clip("fake.mp4", "a", fake=True)
     with pytest.raises(DetectorError, match="nothing to train on"):
         train_network([as_windows(clip, texture(0))], TINY, QUICK)
+
+
+def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    windows = planted_corpus(subjects=2)
+    config = replace(QUICK, steps=6, batch=4)
+    whole = train_network(windows, TINY, config)
+
+    def stop(done: int, total: int | None, note: str) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    run = Run(folder=tmp_path / "training", identity="a", seconds=0)
+    with pytest.raises(KeyboardInterrupt):
+        train_network(windows, TINY, config, stop, run=run)
+    steps: list[int] = []
+    resumed = train_network(windows, TINY, config, lambda done, *_: steps.append(done), run=run)
+    assert steps == [5, 6]
+    for name, value in whole.tensors().items():
+        assert torch.equal(value, resumed.tensors()[name]), name
+    assert not (tmp_path / "training").exists()
+
+
+def test_a_checkpoint_of_another_training_is_not_taken_up(tmp_path: Path) -> None:
+    windows = planted_corpus(subjects=2)
+    config = replace(QUICK, steps=2, batch=4)
+
+    def stop(done: int, total: int | None, note: str) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_network(windows, TINY, config, stop, run=Run(folder=tmp_path, identity="a", seconds=0))
+    steps: list[int] = []
+    other = Run(folder=tmp_path, identity="b", seconds=0)
+    train_network(windows, TINY, config, lambda done, *_: steps.append(done), run=other)
+    assert steps == [1, 2]
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused() -> None:
+    with pytest.raises(DetectorError, match="divided by 4"):
+        train_network(planted_corpus(subjects=1), TINY, replace(QUICK, batch=6), run=Run(World(size=2)))

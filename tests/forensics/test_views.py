@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from textures import texture, write_video
 
 from dataset.pose import PeopleFinder
 from dataset.pose.keypoints import B
 from dataset.video import Frame, FramePair
+from forensics.motion import packet_motion
 from forensics.people import Sighting
-from forensics.views import ViewConfig, choose_times, cut, watch
+from forensics.views import ViewConfig, choose_times, cut, sampled_times, watch
 
 CONFIG = ViewConfig()
 
@@ -35,6 +37,31 @@ def test_times_cover_the_whole_length_and_leave_a_successor() -> None:
     assert 9 <= chosen[-1] <= 9.8
     assert len(choose_times(times[:3], 10)) == 2
     assert choose_times(times[:1], 10) == []
+
+
+def test_more_pairs_lie_where_something_moves_and_none_twice() -> None:
+    times = np.arange(101) / 25
+    motion = np.zeros(101)
+    motion[60:80] = 1.0
+    chosen = np.array(choose_times(times, 10, motion)) * 25
+    lively = ((chosen >= 60) & (chosen < 80)).sum()
+    assert lively >= 5
+    assert chosen.min() < 20
+    motion[:] = 0
+    motion[99] = 1.0
+    crowded = choose_times(times, 60, motion)
+    assert len(set(crowded)) == 60
+    assert np.allclose(choose_times(times, 10, np.ones(101)), choose_times(times, 10), atol=0.041)
+
+
+def test_motion_is_told_by_the_packets_of_a_video(tmp_path: Path) -> None:
+    still = np.repeat(texture(1, 1, 96), 30, 0)
+    path = write_video(tmp_path / "a.mp4", np.concatenate([still, texture(1, 30, 96)]), fps=10)
+    motion = packet_motion(path, np.arange(60) / 10)
+    assert motion.shape == (60,)
+    assert np.median(motion[35:]) > 2 * np.median(motion[:25])
+    assert sampled_times(path, ViewConfig(pairs=8, motion=0.9))[3] > 2.5
+    assert sampled_times(path, ViewConfig(pairs=8, motion=0.0))[3] == pytest.approx(2.5, abs=0.2)
 
 
 def test_a_close_window_is_cut_pixel_for_pixel_from_the_same_place_of_both_frames() -> None:
