@@ -94,7 +94,7 @@ class VideoInfo:
                 path=path,
                 container=container.format.name,
                 codec=_codec(stream),
-                pixel_format=timeline.first.format.name,
+                pixel_format=timeline.first.pixel_format,
                 width=width,
                 height=height,
                 rotation=90 * converter.orientation.turns,

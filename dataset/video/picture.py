@@ -59,12 +59,33 @@ class Orientation:
         return np.ascontiguousarray(turned[:, ::-1] if self.mirrored else turned)
 
 
+@dataclass(frozen=True)
+class Stored:
+    """How the pictures of a video are stored, as its first frame says.
+
+    Args:
+        width, height: in pixels, before they are turned upright.
+        pixel_format: such as "yuv420p10le".
+        orientation: how they are turned.
+    """
+
+    width: int
+    height: int
+    pixel_format: str
+    orientation: Orientation
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Stored:
+        """Of a decoded frame, which is not kept."""
+        return cls(frame.width, frame.height, frame.format.name, Orientation.of(frame))
+
+
 class Converter:
     """Turns the frames of one video into upright RGB pictures of one size."""
 
-    def __init__(self, first: VideoFrame, path: Path) -> None:
+    def __init__(self, first: Stored, path: Path) -> None:
         self._path = path
-        self.orientation = Orientation.of(first)
+        self.orientation = first.orientation
         self._size = (first.width, first.height)
         self._reformatter = VideoReformatter()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dataset.errors import NotAVideoError
-from dataset.video.source import Opened, demux, open_video, reason, refused_size, too_large
+from dataset.video.picture import Stored
+from dataset.video.source import Opened, check_file, demux, open_video, reason, refused_size, too_large
 
 # Codecs whose pictures after a key frame depend on nothing before it. GIF and its like paint over the picture
 # before, whatever their packets are flagged as.
@@ -78,7 +80,7 @@ class Timeline:
         order: timestamp → number of the packet in decoding order; empty unless exact.
         keys: the key frames that can be sought; empty if the file has to be read from its start.
         cut: timestamp of a last packet that the end of the file cuts off, which is not decoded.
-        first: the first frame, decoded.
+        first: how the first frame is stored.
         problems: what is wrong with the file, in plain words.
     """
 
@@ -90,7 +92,7 @@ class Timeline:
     order: dict[int, int] = field(repr=False)
     keys: list[Key] = field(repr=False)
     cut: int | None
-    first: VideoFrame = field(repr=False)
+    first: Stored
     problems: tuple[str, ...]
 
     @property
@@ -129,9 +131,18 @@ def frame_times(path: str | Path) -> np.ndarray:
 def scan(path: str | Path) -> Timeline:
     """Read the timeline of a file: one pass over its packets, decoding only up to the first frame.
 
+    The last ones read are remembered for as long as their files stay as they are.
+
     Raises:
         NotAVideoError, VideoError: as `open_video`; also if no frame can be decoded.
     """
+    path = check_file(path)
+    status = path.stat()
+    return _scan(path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+@lru_cache(maxsize=2)
+def _scan(path: Path, _state: tuple[int, ...]) -> Timeline:
     with open_video(path, threads=1) as opened:
         packets: list[_Stamps] = []
         first: VideoFrame | None = None
@@ -229,7 +240,7 @@ def _timeline(opened: Opened, packets: list[_Stamps], first: VideoFrame, decoded
     step = 0.0 if reordered else float(latest.duration * base)
     if not step:
         step = float(times[-1] - times[-2]) if len(times) > 1 else 1 / rate
-    return Timeline(times, step, stamps, exact, rank, order, keys, None, first, ())
+    return Timeline(times, step, stamps, exact, rank, order, keys, None, Stored.of(first), ())
 
 
 def _keys(packets: list[_Stamps], begin: int) -> list[Key]:
