@@ -108,7 +108,7 @@ class Looker:
                 self._add(pair, [sighting], 2)
 
     def _poses(self, times: Sequence[float]) -> Iterator[tuple[FramePair, list[Body]]]:
-        for pair in read_pairs(self.path, sorted(times), problems=self.problems):
+        for pair in read_pairs(self.path, sorted(times), problems=self.problems, in_background=True):
             if pair.first.time in self.seen:
                 continue
             self.seen.add(pair.first.time)
