@@ -42,25 +42,25 @@ def occlusion(
     if not count:
         return heat
     base = logits(windows)
+    flat = np.stack([[_flat(frame) for frame in window] for window in windows])
     edges = np.linspace(0, side, cells + 1).round().astype(int)
     for row in range(cells - 1):
         for column in range(cells - 1):
             mask = np.zeros((side, side), np.float32)
-            place = np.s_[edges[row] : edges[row + 2], edges[column] : edges[column + 2]]
-            mask[place] = 1
+            mask[edges[row] : edges[row + 2], edges[column] : edges[column + 2]] = 1
             # A hard edge would be an artefact of its own.
             soft = cv2.GaussianBlur(mask, (0, 0), side / 48)[..., None]
-            hidden = [_cover(window, soft) for window in windows]
-            heat += (base - logits(np.stack(hidden)))[:, None, None].astype(np.float32) * mask
+            hidden = np.clip(windows * (1 - soft) + flat * soft, 0, 255).round().astype(np.uint8)
+            heat += (base - logits(hidden))[:, None, None].astype(np.float32) * mask
             covered += mask
     return np.asarray(heat / covered, np.float32)
 
 
-def _cover(window: npt.NDArray[np.uint8], mask: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """(2, S, S, 3) with what is under the mask without detail, so that nothing is left to speak for or against."""
-    side = window.shape[1]
-    flat = np.stack([cv2.GaussianBlur(frame, (0, 0), side / 8) for frame in window]).astype(np.float32)
-    return np.clip(window * (1 - mask) + flat * mask, 0, 255).round().astype(np.uint8)
+def _flat(frame: Image) -> npt.NDArray[np.float32]:
+    """(S, S, 3) without detail, so that nothing is left in it to speak for or against."""
+    side = frame.shape[0]
+    small = cv2.resize(frame, (4, 4), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def onto_frame(

@@ -113,6 +113,11 @@ class Protocol(BaseHTTPRequestHandler):
                 self._create_or_delete(verb)
             case ("POST", kind, space, name, "info", "lfs", "objects", "batch") if name.endswith(".git"):
                 self._lfs_batch(kind, f"{space}/{name.removesuffix('.git')}")
+            # A model's address names no kind.
+            case ("POST", space, name, "info", "lfs", "objects", "batch") if name.endswith(".git"):
+                self._lfs_batch("models", f"{space}/{name.removesuffix('.git')}")
+            case ("GET" | "HEAD", space, name, "resolve", revision, *path):
+                self._resolve("models", f"{space}/{name}", revision, "/".join(path))
             case ("GET" | "HEAD", kind, space, name, "resolve", revision, *path):
                 self._resolve(kind, f"{space}/{name}", revision, "/".join(path))
             case ("POST", "api", kind, space, name, "complete"):
