@@ -7,6 +7,7 @@ result.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -35,6 +36,8 @@ class Why(StrEnum):
     UNCALIBRATED = "not calibrated"
 
 
+#: Part of the least that was calibrated on (height, frame pairs, bits a pixel) down to which a video is still judged.
+_LEEWAY = 0.5
 #: Nothing is stated under these: the calibration says nothing about such a video.
 _MUTE = (Why.UNFAMILIAR, Why.TOO_SMALL, Why.TOO_COMPRESSED, Why.TOO_SHORT, Why.UNCALIBRATED)
 
@@ -131,7 +134,10 @@ def decide(facts: ScoreFacts, calibration: Calibration | None, limits: Limits | 
 
 def _doubts(facts: ScoreFacts, calibration: Calibration | None, limits: Limits) -> list[Reason]:
     doubts = []
-    height = limits.height if calibration is None else max(limits.height, calibration.least_height)
+    height, pairs = limits.height, limits.pairs
+    if calibration is not None:
+        height = max(height, _LEEWAY * calibration.least_height)
+        pairs = max(pairs, math.ceil(_LEEWAY * calibration.least_pairs))
     if facts.height is not None and facts.height < height:
         doubts.append(
             Reason(
@@ -139,22 +145,22 @@ def _doubts(facts: ScoreFacts, calibration: Calibration | None, limits: Limits) 
                 f"too small: {facts.height:.0f} pixels high, at least {height:.0f} are needed to judge",
             )
         )
-    elif facts.score is None or facts.pairs < limits.pairs:
+    elif facts.score is None or facts.pairs < pairs:
         doubts.append(
             Reason(
                 Why.TOO_SHORT,
-                f"seen large enough in {facts.pairs} frame pair(s) only, at least {limits.pairs} are needed",
+                f"seen large enough in {facts.pairs} frame pair(s) only, at least {pairs} are needed",
             )
         )
     if calibration is None:
         doubts.append(Reason(Why.UNCALIBRATED, "the detector is not calibrated: train it on more people"))
         return doubts
-    if facts.bits is not None and facts.bits < calibration.least_bits:
+    if facts.bits is not None and facts.bits < _LEEWAY * calibration.least_bits:
         doubts.append(
             Reason(
                 Why.TOO_COMPRESSED,
                 f"too compressed: {facts.bits:.4f} bits a pixel, the error rates are known from "
-                f"{calibration.least_bits:.4f} on",
+                f"{calibration.least_bits:.4f} on and taken to hold down to half of that",
             )
         )
     if facts.distance is not None and facts.distance >= calibration.unfamiliar_from:

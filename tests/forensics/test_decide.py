@@ -54,7 +54,7 @@ def test_no_verdict_stands_where_the_interval_holds_its_threshold(fitted: Calibr
         ({"bits": 0.001}, Why.TOO_COMPRESSED),
     ],
 )
-def test_nothing_is_stated_outside_what_was_calibrated(
+def test_nothing_is_stated_far_outside_what_was_calibrated(
     fitted: Calibration, more: dict[str, float], why: Why
 ) -> None:
     decision = decide(facts(8.0, **more), replace(fitted, least_bits=0.01))
