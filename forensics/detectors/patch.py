@@ -7,25 +7,27 @@ channels, so that the temporal faults of motion transfer can be seen beside the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from forensics.detectors.base import Detector, Evidence, Progress, Scores, mean_by_pair, to_tensor
+from dataset.errors import ModelError
 from forensics.detectors.layers import Dropout, Level
+from forensics.detectors.network import NetworkDetector, WindowNetwork
 from forensics.detectors.registry import register
-from forensics.familiarity import Familiarity
-from forensics.sampler import Sampler
-from forensics.train import Run, TrainConfig, fit_network, sample_windows
-from forensics.windows import ClipWindows
+from synthesis import networks
+from synthesis.networks.base import PEOPLE
 from synthesis.networks.discriminator import PatchTrunk
 
-#: Windows that go through the network at once; bounds memory, changes no score.
-_BATCH = 64
+RANDOM = "random"
+#: What ships with the compact generator; it holds the discriminator that was trained with it.
+BASE_WEIGHTS = Path(networks.__path__[0]) / "weights" / "compact_base.safetensors"
+_FULL_SCALE = re.compile(r"(?:^|[ .])(?:scales\.0\.)trunk\.(layers\..+)$")
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,10 @@ class PatchConfig:
     n_layers: int = 3  # stride-2 convolutions of the PatchGAN trunk; 3 gives the 70×70 receptive field
     norm: str = "instance"  # normalisation inside the trunk: "instance" or "batch"
     dropout: float = 0.3  # share of pooled features dropped in training, before the fully connected layer
+    init: str = RANDOM  # weights to start from: "random", "people" (the generator's discriminator), or a path
 
 
-class PatchNetwork(nn.Module):
+class PatchNetwork(WindowNetwork):
     """A PatchGAN trunk over two stacked RGB frames, pooled, and one fully connected layer.
 
     The trunk sees, beside the six channels of the frames, their fine detail in six more. Texture and noise, in which
@@ -64,74 +67,86 @@ class PatchNetwork(nn.Module):
 
     def embed(self, pairs: Tensor) -> Tensor:
         """(B, 6, S, S) in [-1, 1] → (B, D): what the trunk saw, pooled over the map and levelled."""
+        return self._pooled(self.trunk(torch.cat([pairs, fine_detail(pairs)], 1)))
+
+    def maps(self, pairs: Tensor) -> tuple[list[Tensor], Tensor]:
+        """See `WindowNetwork.maps`: every layer of the trunk."""
+        maps = self.trunk(torch.cat([pairs, fine_detail(pairs)], 1))
+        return maps, self.classify(self._pooled(maps))[:, 0]
+
+    def _pooled(self, maps: list[Tensor]) -> Tensor:
         pooled = []
-        for activation in self.trunk(torch.cat([pairs, fine_detail(pairs)], 1)):
+        for activation in maps:
             flat = activation.flatten(2)
             pooled += [flat.mean(2), (flat.std(2) + 1e-3).log(), flat.amax(2)]
         levelled: Tensor = self.level(torch.cat(pooled, 1))
         return levelled
 
-    def forward(self, pairs: Tensor) -> Tensor:
-        """(B, 6, S, S) in [-1, 1] → (B,) logits; above zero speaks for a fake."""
-        logits: Tensor = self.classify(self.dropout(self.embed(pairs)))[:, 0]
-        return logits
-
 
 @register("patch")
-class PatchDetector(Detector):
+class PatchDetector(NetworkDetector):
     """The detector of the paper; judges every window of a pair and takes their mean."""
 
     Config = PatchConfig
     config: PatchConfig
+    network: PatchNetwork
 
     def __init__(self, config: PatchConfig | None = None) -> None:
         super().__init__(config)
         self.network = PatchNetwork(self.config).eval()
 
-    def fit(
-        self,
-        clips: Sequence[ClipWindows],
-        training: TrainConfig,
-        progress: Progress | None = None,
-        *,
-        run: Run | None = None,
-    ) -> None:
-        """See `Detector.fit`."""
-        torch.manual_seed(training.seed)
-        batches = Sampler(clips, self.window, training.seed)
-        self.network = fit_network(PatchNetwork(self.config), batches, training, progress, run)
-        known = sample_windows(clips, self.window, training.seed)
-        self.familiarity = Familiarity.fit(self.look(known)[1])
+    def build(self) -> PatchNetwork:
+        """See `NetworkDetector.build`."""
+        network = PatchNetwork(self.config)
+        if self.config.init != RANDOM:
+            start_from(network.trunk, self.config.init)
+        return network
 
-    def look(self, windows: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
-        """(N, 2, S, S, 3) windows → (N,) logits and (N, D) embeddings, without gradients."""
-        logits, embeddings = [], []
-        self.network.eval()
-        with torch.inference_mode():
-            for begin in range(0, len(windows), _BATCH):
-                features = self.network.embed(to_tensor(windows[begin : begin + _BATCH]))
-                embeddings.append(features.numpy())
-                logits.append(self.network.classify(features)[:, 0].double().numpy())
-        if not logits:
-            return np.zeros(0), np.zeros((0, self.network.classify.in_features), np.float32)
-        return np.concatenate(logits), np.concatenate(embeddings)
 
-    def judge(self, evidence: Evidence) -> Scores:
-        """See `Detector.judge`."""
-        logits, embeddings = self.look(evidence.pixels)
-        distance = None
-        if self.familiarity is not None and len(embeddings):
-            distance = float(np.median(self.familiarity.distances(embeddings)))
-        return Scores(mean_by_pair(logits, evidence.pairs, len(evidence.times)), logits, distance)
+def start_from(trunk: PatchTrunk, where: str) -> None:
+    """Put the weights of a trained discriminator into a detector's trunk.
 
-    def tensors(self) -> dict[str, Tensor]:
-        """See `Detector.tensors`."""
-        return dict(self.network.state_dict())
+    The discriminator saw two stick figures and then two frames; its first convolution keeps the frames' half. The
+    other half of the detector's input is the frames' fine detail, which no discriminator knows: those weights stay as
+    they are.
 
-    def put_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """See `Detector.put_tensors`."""
-        self.network.load_state_dict(dict(tensors))
-        self.network.eval()
+    Args:
+        trunk: of the detector.
+        where: "people" for the discriminator that ships with the compact generator, or the path of safetensors that
+            hold one: base weights, a checkpoint of a training, or a discriminator's own.
+
+    Raises:
+        ModelError: there are none, or they are of other sizes.
+    """
+    path = BASE_WEIGHTS if where == PEOPLE else Path(where)
+    try:
+        stored = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(
+            f"no discriminator can be read ({error})",
+            path=path,
+            hint="--set init=people, or a path of safetensors",
+        ) from error
+    found: dict[str, Tensor] = {}
+    for key, value in stored.items():
+        # The scale that sees the full resolution, whatever stands in front of it.
+        if match := _FULL_SCALE.search(key):
+            found.setdefault(match[1], value.float())
+    try:
+        first = found["layers.0.0.weight"]
+        own = trunk.layers[0][0].weight  # type: ignore[index]
+        with torch.no_grad():
+            merged = own.detach().clone()
+            merged[:, :6] = first[:, -6:]
+            trunk.load_state_dict(found | {"layers.0.0.weight": merged})
+    except (KeyError, RuntimeError) as error:
+        told = str(error).splitlines()[0]
+        hint = (
+            f"--set ndf={len(first)}" if "layers.0.0.weight" in found else "name a file with a discriminator"
+        )
+        raise ModelError(
+            f"holds no discriminator that fits this detector ({told})", path=path, hint=hint
+        ) from error
 
 
 def fine_detail(pairs: Tensor) -> Tensor:
