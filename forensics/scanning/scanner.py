@@ -36,7 +36,7 @@ from forensics.scanning.verdict import (
     partly_fake,
     worst,
 )
-from forensics.views import ViewConfig, choose_times
+from forensics.views import ViewConfig, sampled_times
 
 #: So many of a person's frame pairs are listed as those that weighed most.
 TELLING = 3
@@ -95,7 +95,7 @@ class Scanner:
         )
         frames = [float(moment) for moment in frame_times(path)]
         bits = bits_per_pixel(info.size_bytes, info.width, info.height, len(frames))
-        looker.first(choose_times(np.asarray(frames), self.views.pairs))
+        looker.first(sampled_times(path, self.views))
         people = tuple(self._person(person, looker, frames, bits) for person in list(looker.people))
         found = worst(people, len(looker.seen))
         manifest = read_manifest(path)
