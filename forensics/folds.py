@@ -12,6 +12,9 @@ from dataset.errors import DetectorError
 from dataset.records import Clip, Corpus
 from dataset.video import VideoInfo
 
+#: Kinds of what is left out besides people, and the fields that hold them.
+_KINDS = {"source": "sources", "generator": "families", "clip": "clips"}
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -42,10 +45,28 @@ class Fold:
         """As JSON values."""
         return {name: list(values) for name, values in asdict(self).items()}
 
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Self:
+        """From a plain list: people by their names, everything else by a kind in front, as in ``source:waltz``."""
+        parts: dict[str, list[str]] = {field: [] for field in _KINDS.values()}
+        subjects = []
+        for name in names:
+            kind, colon, rest = name.partition(":")
+            if colon and kind in _KINDS:
+                parts[_KINDS[kind]].append(rest)
+            else:
+                subjects.append(name)
+        return cls(tuple(subjects), **{field: tuple(values) for field, values in parts.items()})
+
+    def names(self) -> tuple[str, ...]:
+        """The plain list that `of` reads."""
+        others = [f"{kind}:{name}" for kind, field in _KINDS.items() for name in getattr(self, field)]
+        return (*self.subjects, *others)
+
     def trains(self, clip: Clip) -> bool:
         """Whether a clip may be trained on: nothing in it is left out."""
         return (
-            trainable(clip, self.subjects)
+            not {clip.subject, clip.source_subject} & set(self.subjects)
             and clip.source not in self.sources
             and not (clip.generator and family(clip.generator) in self.families)
             and clip.path not in self.clips
@@ -54,7 +75,7 @@ class Fold:
     def tests(self, clip: Clip) -> bool:
         """Whether a clip may be tested: all of it is left out, of a real one all but the generator."""
         return (
-            (not self.subjects or judgeable(clip, self.subjects))
+            (not self.subjects or {clip.subject, clip.source_subject} <= set(self.subjects))
             and (not self.sources or clip.source in self.sources)
             and (not self.families or not clip.generator or family(clip.generator) in self.families)
             and (not self.clips or clip.path in self.clips)
@@ -115,8 +136,13 @@ def make_folds(clips: Sequence[Clip], count: int, train_only: Sequence[str] = ()
 
 
 def trainable(clip: Clip, left_out: Sequence[str]) -> bool:
-    """Whether a clip may be trained on: nobody left out is seen in it, and none of its motion is theirs."""
-    return clip.subject not in left_out and clip.source_subject not in left_out
+    """Whether a clip may be trained on: nobody left out is seen in it, and none of its motion is theirs.
+
+    Args:
+        clip: the clip.
+        left_out: people, and whatever else `Fold.of` understands.
+    """
+    return Fold.of(left_out).trains(clip)
 
 
 def without(corpus: Corpus, left_out: Sequence[str]) -> Corpus:
@@ -134,8 +160,13 @@ def without(corpus: Corpus, left_out: Sequence[str]) -> Corpus:
 
 
 def judgeable(clip: Clip, left_out: Sequence[str]) -> bool:
-    """Whether a clip may be tested: everybody in it, on both sides, is left out."""
-    return clip.subject in left_out and clip.source_subject in left_out
+    """Whether a clip may be tested: everybody in it, on both sides, is left out.
+
+    Args:
+        clip: the clip.
+        left_out: people, and whatever else `Fold.of` understands.
+    """
+    return Fold.of(left_out).tests(clip)
 
 
 def check_corpus(corpus: Corpus) -> None:

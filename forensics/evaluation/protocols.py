@@ -68,6 +68,15 @@ PROTOCOLS = {
     for protocol in (HELD_OUT_SUBJECT, HELD_OUT_SOURCE, HELD_OUT_GENERATOR, ALL_HELD_OUT, IN_DISTRIBUTION)
 }
 
+#: Short names of the protocols, for the command line.
+SHORT = {
+    "subject": "held-out subject",
+    "source": "held-out source motion",
+    "generator": "held-out generator",
+    "all": "all held out",
+    "in-distribution": "in distribution",
+}
+
 
 @dataclass(frozen=True)
 class Training:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 SCORES_FILE = "scores.json"
+#: Folder of the detectors that a fused one is made of.
+_PARTS = "members"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def write_scores(
 
 
 def find_score_files(paths: Iterable[Path]) -> list[Path]:
-    """Score files as they are, and in folders every ``scores.json``, sorted.
+    """Score files as they are, and in folders every ``scores.json``, sorted, but for those of a detector's parts.
 
     Raises:
         DetectorError: a folder holds none.
@@ -88,7 +90,9 @@ def find_score_files(paths: Iterable[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(path.rglob(SCORES_FILE))
+        inside = [
+            file for file in sorted(path.rglob(SCORES_FILE)) if _PARTS not in file.relative_to(path).parts
+        ]
         if not inside:
             raise DetectorError(
                 f"no {SCORES_FILE} in this folder",
@@ -150,9 +154,9 @@ def _fold(path: Path, told: dict[str, Any]) -> Fold:
         if "fold" in told:
             return Fold.from_dict(told["fold"])
         if "left_out" in told:
-            return Fold(subjects=tuple(told["left_out"]))
+            return Fold.of(told["left_out"])
         beside = json.loads((path.parent / "detector.json").read_text("utf-8"))
-        return Fold(subjects=tuple(beside["training"]["left_out"]))
+        return Fold.of(beside["training"]["left_out"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DetectorError(
             f"it does not say who was left out in training, nor does a detector.json beside it ({error})",
