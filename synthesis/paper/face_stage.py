@@ -119,8 +119,9 @@ class FaceStage:
             made = painted + paint_residual(self.face_generator, label, painted)
             weights = Weights(gan=self.config.loss.lambda_gan, fm=0.0, perceptual=self.config.face.lambda_p)
             found = differentiate(
-                [made], [real], [label], self._judge, self.perceptual, weights, share=1 / len(passes)
-            )
+                [made], [real], [label], self._judge, list(self.face_judge.parameters()), self.perceptual,
+                weights, share=1 / len(passes),
+            )  # fmt: skip
             del found.terms["fm"]
             for name, value in found.terms.items():
                 losses[name] = losses.get(name, 0.0) + value

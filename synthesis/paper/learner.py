@@ -77,8 +77,9 @@ class Learner:
             forget_uses(self.generator)
             made = self.paint(labels)
             found = differentiate(
-                made, frames, labels, self._judge, self.perceptual, self.weights, share=1 / self.passes
-            )
+                made, frames, labels, self._judge, list(self.discriminator.parameters()), self.perceptual,
+                self.weights, share=1 / self.passes,
+            )  # fmt: skip
             for name, value in found.terms.items():
                 losses[name] = losses.get(name, 0.0) + value
                 if not math.isfinite(value):

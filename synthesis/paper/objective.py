@@ -50,6 +50,7 @@ def differentiate(
     real: Sequence[Tensor],
     labels: Sequence[Tensor],
     judge: Judge,
+    learning: Sequence[nn.Parameter],
     perceptual: nn.Module,
     weights: Weights,
     *,
@@ -62,6 +63,7 @@ def differentiate(
         real: the frames that were filmed.
         labels: their stick figures in [0, 1].
         judge: a discriminator that returns a list of activations for each scale, the last of them the scores.
+        learning: the parameters of `judge`.
         perceptual: (made, real) → scalar.
         weights: see `Weights`.
         share: factor on all terms: of a pass, when a step's batch is cut into several.
@@ -85,9 +87,7 @@ def differentiate(
     take("d", loss_made)
     # One pass through the discriminator serves its own loss and the generator's. Its parameters take the gradient of
     # the first alone, the frames that of the second.
-    loss_made.backward(retain_graph=True)
-    for leaf in leaves:
-        leaf.grad = None
+    torch.autograd.backward(loss_made, inputs=list(learning), retain_graph=True)
     gan, fm = (
         share * weights.gan * gan_loss(judged, True),
         share * weights.fm * _feature_matching(judged, expected),

@@ -13,15 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dataset.errors import ModelError
+
+_FIELDS = {"step", "exp_avg", "exp_avg_sq", "lower"}
 _CHUNK = 1 << 17  # numbers worked on at a time, so that every intermediate stays in the processor's cache
 
 
 class SplitAdam(torch.optim.Optimizer):
     """Adam (Kingma & Ba, 2015) in float32 on weights that are stored as bf16.
 
-    The state of a weight is ``step`` (a scalar), ``exp_avg`` and ``exp_avg_sq`` (bf16) and ``low`` (int16), the latter
-    three flat, in the order of the weights in memory: 6 bytes beside the 2 of the weight, where float32 Adam needs 16
-    with the gradient. With the paper's beta1 of 0.5 ``exp_avg`` forgets faster than its rounding could add up.
+    The state of a weight is ``step`` (a scalar), ``exp_avg`` and ``exp_avg_sq`` (bf16) and ``lower`` (int16), the
+    latter three flat, in the order of the weights in memory: 6 bytes beside the 2 of the weight, where float32 Adam
+    needs 16 with the gradient. With the paper's beta1 of 0.5 ``exp_avg`` forgets faster than its rounding could add up.
     ``exp_avg_sq`` changes by a thousandth a step, which rounding to the nearest bf16 number would mostly swallow; it
     is rounded up or down at random, with the chances that keep its expectation.
 
@@ -75,14 +78,14 @@ class SplitAdam(torch.optim.Optimizer):
             state["step"] = torch.zeros((), device=weights.device)
             state["exp_avg"] = torch.zeros_like(weights)
             state["exp_avg_sq"] = torch.zeros_like(weights)
-            state["low"] = torch.zeros_like(weights, dtype=torch.int16)
+            state["lower"] = torch.zeros_like(weights, dtype=torch.int16)
         state["step"] += 1
         size = min(_CHUNK, len(weights))
         buffers = [torch.empty(size, device=weights.device) for _ in range(4)]
         noise = self._noise(parameter, int(state["step"]), size)
         for start in range(0, len(weights), _CHUNK):
             part = slice(start, start + _CHUNK)
-            high, low = weights[part], state["low"][part]
+            high, low = weights[part], state["lower"][part]
             whole, g, m, v = (buffer[: len(high)] for buffer in buffers)
             join_halves(high, low, whole)
             g.copy_(gradient[part])
@@ -106,10 +109,19 @@ class SplitAdam(torch.optim.Optimizer):
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state as it is; the base class would turn all of it into bf16."""
+        """Take over a state as it is; the base class would turn all of it into bf16.
+
+        Raises:
+            ModelError: it was written by another version.
+        """
         parameters = [parameter for group in self.param_groups for parameter in group["params"]]
         for number, fields in state_dict["state"].items():
             parameter = parameters[int(number)]
+            if set(fields) != _FIELDS:  # an earlier version's, whose numbers lay in another order
+                raise ModelError(
+                    "the optimiser's state was written by another version",
+                    hint="finish the run with that version, or start it again",
+                )
             self.state[parameter] = {
                 name: value.clone() if name == "step" else value.to(parameter.device, copy=True)
                 for name, value in fields.items()

@@ -8,16 +8,24 @@ import torch
 from torch import Tensor, nn
 
 from synthesis.config import SynthesisConfig
+from synthesis.paper.ops import Conv
 from synthesis.paper.optimiser import SplitAdam
+from synthesis.paper.winograd import by_taps
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
 def prepare_network(network: Network, config: SynthesisConfig, device: torch.device) -> Network:
-    """Bring a network to the run's number format and device, channels last; the same object."""
+    """Bring a network to the run's number format and device, channels last; the same object.
+
+    Weights that Winograd's filtering reads lie in memory as it reads them.
+    """
     if config.schedule.precision == "bf16":
         network.to(torch.bfloat16)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for module in network.modules():
+        if isinstance(module, Conv) and module.by_winograd:
+            module.weight.data = by_taps(module.weight.data)
     return network
 
 

@@ -14,6 +14,7 @@ given. Here they move once, at the rate that the paper names.
 from __future__ import annotations
 
 import math
+from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,7 @@ from synthesis.paper.networks import (
 from synthesis.paper.objective import Weights
 from synthesis.paper.precision import prepare_network
 from synthesis.paper.sources import PaperSource
+from synthesis.paper.winograd import FixedConv
 from synthesis.recording import Prepared
 from synthesis.stage import Stage, World, samples_of_step
 
@@ -109,7 +111,19 @@ def perceptual_loss(config: SynthesisConfig, device: torch.device) -> Perceptual
     """The perceptual loss of a run, in the run's precision."""
     loss = PerceptualLoss(config.loss.perceptual, config.loss.perceptual_weights or None)
     prepare_network(loss.features, config, device)
-    return loss.to(device)
+    loss.to(device)
+    for index, layer in enumerate(loss.features):
+        if _gains_by_winograd(layer):
+            loss.features[index] = FixedConv(layer, "constant", bias=True)
+    return loss
+
+
+def _gains_by_winograd(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether Winograd's filtering is quicker: 256 channels to 512 and more (`tests/benchmarks/paper_parts.py`)."""
+    if not isinstance(layer, nn.Conv2d) or (layer.kernel_size, layer.padding) != ((3, 3), (1, 1)):
+        return False
+    on_cpu = (layer.weight.device.type, layer.weight.dtype) == ("cpu", torch.bfloat16)
+    return on_cpu and layer.in_channels >= 256 and layer.out_channels >= 512
 
 
 class GeneratorStage:

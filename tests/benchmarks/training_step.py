@@ -2,8 +2,9 @@
 
 A step of the adversarial part, on a filmed mannequin, the preset's networks. Each way is timed against float32 alone,
 in turns on the same samples, so that whatever else the machine does falls on both alike; the figure is the median of
-the ratios (above 1: slower than float32), with the quartiles. Loss: the sum of the terms after the last step, divided
-by that of float32, for ways that should not change it.
+the ratios (above 1: slower than float32), with the quartiles. On a CPU the time is the processor's, which other
+programs disturb less; the first step, which compiles, is timed by the clock on the wall. Loss: the sum of the
+terms after the last step, divided by that of float32, for ways that should not change it.
 """
 
 from __future__ import annotations
@@ -51,11 +52,13 @@ def configured(way: str, height: int) -> SynthesisConfig:
 
 def timed(stage: CompactStage, index: int) -> tuple[float, float]:
     """Seconds of one adversarial step, and its loss."""
-    begun = time.perf_counter()
+    on_gpu = stage.world.device.type == "cuda"
+    now = time.perf_counter if on_gpu else time.process_time
+    begun = now()
     losses = stage.step(index, 0.5)
-    if stage.world.device.type == "cuda":
+    if on_gpu:
         torch.cuda.synchronize()
-    return time.perf_counter() - begun, sum(losses.values())
+    return now() - begun, sum(losses.values())
 
 
 def compare(way: str, plain: CompactStage, prepared: list[Prepared], rounds: int, height: int) -> str:
