@@ -107,6 +107,7 @@ def make_corpus(
     weak: bool = True,
     crf: int = CRF,
     identity: Identity | None = None,
+    only: str | None = None,
     report: Report = lambda what, done, total: None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Corpus:
@@ -121,6 +122,7 @@ def make_corpus(
         weak: use the snapshots of the training runs as further generators.
         crf: H.264 constant rate factor of all clips.
         identity: who signs the fakes; see `find_identity`.
+        only: make the clips of this subject alone; the others lend their motion.
         report: called as ``report(what, done, total)``.
         note: called with what the user should know.
 
@@ -136,11 +138,11 @@ def make_corpus(
     corpus = Corpus.load(out) if (out / CORPUS_FILE).exists() else Corpus(out)
     maker = _Maker(corpus, crf, identity or find_identity(), report)
     for target in targets:
-        for recording in target.recordings:
+        for recording in target.recordings if only in (None, target.subject) else ():
             maker.recording_and_reenactments(target, recording, weak)
     for index, target in enumerate(targets):
         others = [targets[(index + step) % len(targets)] for step in range(1, len(targets))]
-        for other in others[:cross]:
+        for other in others[:cross] if only in (None, target.subject) else ():
             maker.borrowed_motion(target, other)
     for path in further or []:
         maker.recording(path, path.stem, _standing(path))

@@ -8,6 +8,7 @@ from cli.app import DanceproofGroup
 from cli.synthesize.base import base
 from cli.synthesize.evaluate import evaluate
 from cli.synthesize.fakes import fakes
+from cli.synthesize.many import many
 from cli.synthesize.preflight import preflight
 from cli.synthesize.settings import settings
 from cli.synthesize.study import study
@@ -22,5 +23,5 @@ def main() -> None:
     """Make labelled fakes of people who agreed to it. Everything made is marked as synthetic."""
 
 
-for command in (preflight, train, transfer, fakes, evaluate, study, base, settings):
+for command in (preflight, train, transfer, fakes, many, evaluate, study, base, settings):
     main.add_command(command)

@@ -104,7 +104,7 @@ class Cluster:
         # The least that a worker takes: what its limit allows, so that Ray puts no more on a node than fit.
         needs = {"memory": limits.memory} if limits.memory else {}
         self._keeper = ray.remote(Keeper).options(
-            num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD", **needs
+            num_cpus=1, num_gpus=limits.gpus, max_restarts=0, scheduling_strategy="SPREAD", **needs
         )
 
     def prepare(self, waiting: int) -> None:

@@ -85,6 +85,7 @@ def run_items(
     ray: str | None = None,
     time_limit: float | None = None,
     memory_limit: int | None = None,
+    gpus: float = 0.0,
     retry: bool = False,
     retries: int = RETRIES,
     identity: dict[str, Any] | None = None,
@@ -105,6 +106,7 @@ def run_items(
         ray: "auto" or the address of a Ray cluster, to work there; `workers` then counts over all nodes.
         time_limit: seconds that an item may take; its worker is ended then and the item has failed.
         memory_limit: resident bytes of a worker; it is ended then and the item tried again on a new one.
+        gpus: GPUs that Ray gives to a worker; on one machine all workers see those there are.
         retry: also try those again that have failed before.
         retries: how often an item is tried again that was lost with its worker.
         identity: what the results depend on besides the items, such as the settings and the hash of a model; a folder
@@ -119,7 +121,7 @@ def run_items(
         DanceproofError: as the task raises it when it is opened.
     """
     begin = time.monotonic()
-    limits = Limits(time_limit, memory_limit)
+    limits = Limits(time_limit, memory_limit, gpus)
     results = results_at(out)
     with results.alone():
         check_identity(results, identity, out)
@@ -201,7 +203,7 @@ def _engine(task: Task, workers: int | None, ray: str | None, limits: Limits) ->
 
         return Cluster(task, ray, workers or None, limits)
     if workers == 0:
-        if limits != Limits():
+        if limits.time is not None or limits.memory is not None:
             raise WorkError("a limit needs a worker that can be ended", hint="take one worker or more")
         return Here(task)
     return Pool(task, workers, limits)

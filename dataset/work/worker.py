@@ -18,7 +18,16 @@ from dataset.errors import DanceproofError, WorkError
 from dataset.work.child import DONE, RAISED, READY
 
 _CHILD = Path(__file__).with_name("child.py")
+_ROOT = str(Path(__file__).parents[2])
 _PAGE = os.sysconf("SC_PAGESIZE")
+
+
+def _search_path() -> list[str]:
+    """Where a worker looks for modules: where this process does, but first where it has found this project.
+
+    An editable install finds it by a hook that comes last, after any folder ``synthesis`` or ``dataset`` on the path.
+    """
+    return sys.path if _ROOT in sys.path else [_ROOT, *sys.path]
 
 
 @dataclass(frozen=True)
@@ -28,10 +37,12 @@ class Limits:
     Attributes:
         time: seconds an item, without the opening of the task.
         memory: resident bytes of the worker.
+        gpus: that Ray reserves for it, and shows it alone.
     """
 
     time: float | None = None
     memory: int | None = None
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,7 @@ class Worker:
         self.state: Literal["opening", "idle", "busy", "gone"] = "opening"
         self._begin = 0.0
         with contextlib.suppress(OSError):  # it has ended already, which `poll` tells
-            self.connection.send(sys.path)
+            self.connection.send(_search_path())
             self.connection.send_bytes(task)
 
     @property

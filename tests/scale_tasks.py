@@ -1,0 +1,73 @@
+"""Tasks for the benchmarks of scale: nothing, a wait, and finding poses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataset.work import Item
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Gives a small result at once, or after so many seconds."""
+
+    seconds: float = 0.0
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Item], dict[str, Any]]]:
+        yield self.work
+
+    def work(self, item: Item) -> dict[str, Any]:
+        if self.seconds:
+            time.sleep(self.seconds)
+        return {"verdict": "real", "probability": 0.0625, "key": item.key}
+
+
+@dataclass(frozen=True)
+class Poses:
+    """Finds a person's key points, as ``dataset poses`` does, and tells the largest memory of the worker."""
+
+    model: str = "holistic"
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Item], dict[str, Any]]]:
+        from dataset.pose import estimate_poses
+
+        def work(item: Item) -> dict[str, Any]:
+            return {"frames": len(estimate_poses(Path(item.uri), model=self.model)), "mb": peak_mb()}
+
+        yield work
+
+
+@dataclass(frozen=True)
+class Scans:
+    """Scans a video with the detector that ships."""
+
+    pairs: int = 20
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Item], dict[str, Any]]]:
+        import torch
+
+        from forensics.detector import load_detector
+        from forensics.scan import Scanner
+
+        torch.set_num_threads(1)
+        with Scanner(load_detector(None), pairs=self.pairs) as scanner:
+
+            def work(item: Item) -> dict[str, Any]:
+                return {"verdict": scanner.scan(Path(item.uri)).verdict, "mb": peak_mb()}
+
+            yield work
+
+
+def peak_mb() -> float:
+    """Most memory that this process has had so far."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
