@@ -195,11 +195,17 @@ def _own_sources(clips: Sequence[Clip], group: Sequence[str]) -> tuple[str, ...]
 
 
 def _files(clips: Sequence[Clip]) -> list[list[str]]:
-    """Clips with their degraded copies, in an order that follows from the files alone."""
-    units: dict[str, list[str]] = {}
+    """Clips with their degraded copies, those of one recording side by side: dealt out in turn, no group gets all.
+
+    Among themselves they are in an order that follows from the files alone.
+    """
+    units: dict[tuple[str, str], list[str]] = {}
     for clip in clips:
-        units.setdefault(clip.origin.get("copy_of", clip.sha256), []).append(clip.path)
-    return [units[key] for key in sorted(units, key=lambda key: hashlib.sha256(key.encode()).hexdigest())]
+        units.setdefault((clip.source, clip.origin.get("copy_of", clip.sha256)), []).append(clip.path)
+    return [
+        units[key]
+        for key in sorted(units, key=lambda key: (key[0], hashlib.sha256(key[1].encode()).hexdigest()))
+    ]
 
 
 def _groups(units: Sequence[Sequence[str]], count: int) -> list[tuple[str, ...]]:

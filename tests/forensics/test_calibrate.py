@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from dataset.errors import DetectorError
-from forensics.calibrate import Calibration, fit_logistic
+from forensics.calibrate import Calibration
+from forensics.curves import fit_logistic
+from forensics.thresholds import CONFORMAL
 
 
 def fitted(real: list[float], fake: list[float], people: int, **more: float) -> Calibration:
@@ -63,3 +69,89 @@ def test_a_calibration_that_is_not_a_number_is_refused(calibration: Calibration)
 
     with pytest.raises(ValueError, match="slope"):
         replace(calibration, slope=float("nan"))
+
+
+def drawn(seed: int, people: int, clips: int = 8, shift: float = 1.5) -> tuple[list, list, list]:
+    """Scores, labels and subjects of people whose videos are alike."""
+    random = np.random.default_rng(seed)
+    own = random.normal(0, 0.5, people)
+    scores, fake, subjects = [], [], []
+    for person in range(people):
+        for clip in range(clips):
+            label = clip % 2 == 0
+            scores.append(float(own[person] + random.normal(shift if label else -shift, 0.7)))
+            fake.append(label)
+            subjects.append(f"p{person:03}")
+    return scores, fake, subjects
+
+
+@pytest.mark.parametrize("curve", ["logistic", "isotonic"])
+def test_likelihood_ratio_probability_and_interval_agree_and_rise_with_the_score(curve: str) -> None:
+    calibration = Calibration.fit(*drawn(0, 12), [], method="test", curve=curve)
+    before = -np.inf
+    for score in np.linspace(-6, 6, 61):
+        lr = calibration.log10_lr(float(score))
+        assert lr >= before
+        before = lr
+        assert calibration.probability(float(score)) == pytest.approx(1 / (1 + 10**-lr))
+        low, high = calibration.interval(float(score)) or (np.nan, np.nan)
+        assert low <= lr <= high
+
+
+@pytest.mark.parametrize("curve", ["logistic", "isotonic"])
+def test_no_likelihood_ratio_is_larger_than_so_many_videos_support(curve: str) -> None:
+    calibration = Calibration.fit(*drawn(0, 12, shift=5), [], method="test", curve=curve)
+    assert calibration.log10_lr(1e9) <= np.log10(48 + 1) + 1e-9
+    assert calibration.log10_lr(-1e9) >= -np.log10(48 + 1) - 1e-9
+    assert calibration.log10_lr(1e9) > 1
+
+
+def test_isotonic_curve_agrees_with_that_of_scikit_learn_inside_the_scores() -> None:
+    scores, fake, subjects = drawn(1, 40, shift=0.5)
+    calibration = Calibration.fit(scores, fake, subjects, [], method="test", curve="isotonic")
+    reference = IsotonicRegression(out_of_bounds="clip").fit(scores, fake)
+    middle = np.quantile(scores, np.linspace(0.2, 0.8, 20))
+    ours = [calibration.probability(float(score)) for score in middle]
+    assert np.abs(np.array(ours) - reference.predict(middle)).max() < 0.05
+
+
+def test_a_calibration_survives_json(calibration: Calibration) -> None:
+    fitted = Calibration.fit(*drawn(0, 6), [], method="test", curve="isotonic", hashes=["0"] * 48)
+    assert Calibration(**json.loads(json.dumps(asdict(fitted)))) == fitted
+    assert fitted.names == tuple(f"p{number:03}" for number in range(6))
+    assert Calibration(**json.loads(json.dumps(asdict(calibration)))) == calibration
+
+
+def test_the_calibration_that_ships_loads_and_judges_as_it_says() -> None:
+    from forensics.detectors.registry import DEFAULT_FOLDER
+
+    told = json.loads((DEFAULT_FOLDER / "detector.json").read_text())["calibration"]
+    shipped = Calibration(**told)
+    assert shipped.verdict(100.0) == "fake"
+    assert shipped.verdict(-100.0) == "real"
+
+
+def test_one_percent_of_new_peoples_real_videos_are_called_fake_at_most() -> None:
+    called = judged = 0
+    for seed in range(10):
+        scores, fake, subjects = drawn(seed, 150, clips=4)
+        calibration = Calibration.fit(scores[:400], fake[:400], subjects[:400], [], method="test")
+        assert calibration.fake_by == CONFORMAL
+        fresh = [score for score, label in zip(scores[400:], fake[400:], strict=True) if not label]
+        called += sum(calibration.verdict(score) == "fake" for score in fresh)
+        judged += len(fresh)
+    assert judged == 1000
+    assert called / judged <= 0.01
+
+
+def test_the_hash_names_the_calibration_set_whatever_its_order() -> None:
+    scores, fake, subjects = drawn(0, 4)
+    hashes = [f"{number:02}" for number in range(len(scores))]
+
+    def name(order: list[int]) -> str:
+        columns = [[column[index] for index in order] for column in (scores, fake, subjects)]
+        own = [hashes[index] for index in order]
+        return Calibration.fit(*columns, [], method="test", hashes=own).data_sha256
+
+    there = list(range(len(scores)))
+    assert name(there) == name(there[::-1]) != name(there[1:])
