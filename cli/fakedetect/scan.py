@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,6 +188,8 @@ class _Work:
         return lambda: read_results(out, self.items)
 
     def _failed(self, failure: Failure) -> None:
+        if failure.uri not in failure.error:  # that it took too long does not say what did
+            failure = replace(failure, error=f"{failure.uri}: {failure.error}")
         click.echo(f"error: {failure.error}", err=True)
         self.failures.append(failure)
 

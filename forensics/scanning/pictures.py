@@ -60,11 +60,13 @@ def frame_heat(
         method = heats.OCCLUSION
         parts = tuple(pair.views[index].part for index in warm)
         warmth = heats.occlusion(lambda shown: window_logits(detector, shown, parts), windows)
+    # The cold ones count where they overlap with warm ones; those that were not judged do not.
+    judged = [index for index in range(len(logits)) if np.isfinite(logits[index])]
     full = np.zeros((len(logits), *windows.shape[2:4]), np.float32)
     full[warm] = warmth
     height, width = kept.first.shape[:2]
-    boxes = [view.box for view in pair.views]
-    return heats.onto_frame(full, logits, boxes, kept.box, (width, height), even), method
+    boxes = [pair.views[index].box for index in judged]
+    return heats.onto_frame(full[judged], logits[judged], boxes, kept.box, (width, height), even), method
 
 
 def as_data(image: Image) -> str:

@@ -205,7 +205,8 @@ class Scanner:
         told = []
         for judged in sorted(verdicts, key=lambda one: (sign * one.moment.score, one.moment.time))[:TELLING]:
             views, logits = judged.pair.views, judged.windows
-            loudest = None if logits is None else views[int(np.argmin(sign * logits))]
+            heard = logits is not None and bool(np.isfinite(logits).any())
+            loudest = views[int(np.nanargmin(sign * logits))] if logits is not None and heard else None
             shown = None
             if judged.pair.kept is not None:
                 shown = picture(self.detector, judged.pair, logits, self._even)
