@@ -14,7 +14,9 @@ from tempfile import TemporaryDirectory
 from dataset.records import Corpus
 from forensics.calibrate import Calibration
 from forensics.detectors.base import Detector, Progress
+from forensics.detectors.fused import FusedConfig
 from forensics.folds import check_corpus, is_train_only, make_folds, trainable
+from forensics.fuse import train_fused
 from forensics.jobs import EVERYBODY, Job, run_jobs
 from forensics.recipe import NOBODY, ClipScore, Recipe, fingerprint, score_clip
 from forensics.windows import ClipWindows, corpus_windows
@@ -102,7 +104,8 @@ def crossfit(
     if everybody:
         jobs.append(Job(EVERYBODY, 0, ()))
     root = None if out is None else Path(out)
-    results = run_jobs(windows, recipe, jobs, root, progress, world=world, workers=workers)
+    train = train_fused if isinstance(recipe.network, FusedConfig) else run_jobs
+    results = train(windows, recipe, jobs, root, progress, world=world, workers=workers)
     scores = [score for _, of_job in results for score in of_job]
     tested = {item.clip.path for item in scores}
     untested = [

@@ -92,7 +92,8 @@ def write_video(
     chosen, width, height = CODECS[codec], size[0] - size[0] % 2, size[1] - size[1] % 2
     try:
         with atomic_path(out) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-            stream: VideoStream = container.add_stream(chosen.encoder, rate=30)
+            stream = container.add_stream(chosen.encoder, rate=30)
+            assert isinstance(stream, VideoStream)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             stream.time_base = stream.codec_context.time_base = _TIME_BASE
             context = stream.codec_context

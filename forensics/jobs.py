@@ -12,7 +12,7 @@ import queue
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from multiprocessing.process import BaseProcess
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,17 @@ def run_jobs(
     return results
 
 
+def keep_job(
+    folder: Path, job: Job, mark: str, detector: Detector, scores: Sequence[ClipScore], world: World
+) -> None:
+    """Write down what a job gave, its scores last; the leading process does."""
+    if world.leads:
+        detector.facts = {"left_out": list(job.left_out), "fingerprint": mark}
+        detector.save(folder)
+        told = [_told(score) for score in scores]
+        write_json(folder / SCORES_FILE, {"fingerprint": mark, "scores": told})
+
+
 def do_job(
     windows: Sequence[ClipWindows],
     recipe: Recipe,
@@ -108,27 +119,36 @@ def do_job(
     mark: str,
     progress: Progress | None = None,
     world: World | None = None,
+    run: Run | None = None,
 ) -> Result:
-    """Train, score, and write both down."""
+    """Train, score, and write both down.
+
+    Args:
+        windows, recipe, job: what.
+        folder: for the detector and its scores; None to write nothing.
+        mark: what it follows from; never the same for two jobs of a run.
+        progress: called with optimiser steps done and in all.
+        world: the processes that take part.
+        run: where checkpoints go, if not into the folder.
+    """
     world = world or World()
-    checkpoints = None if folder is None else folder / "training"
+    run = run or Run(world, None if folder is None else folder / "training", mark)
     detector = train_network(
         [item for item in windows if trainable(item.clip, job.left_out)],
         recipe.network,
         replace(recipe.training, seed=recipe.training.seed + job.number),
         progress,
-        run=Run(world, checkpoints, mark),
+        run=run,
     )
     tested = [item for item in windows if judgeable(item.clip, job.left_out)]
     own = [_told(score_clip(detector, item, job.number)) for item in tested[world.rank :: world.size]]
     shares = gather(f"scores/{mark}", own, world)
     # Dealt out in turn, and put together in the same way.
     told = [shares[index % world.size][index // world.size] for index in range(len(tested))]
-    if folder is not None and world.leads:
-        detector.facts = {"left_out": list(job.left_out), "fingerprint": mark}
-        detector.save(folder)
-        write_json(folder / SCORES_FILE, {"fingerprint": mark, "scores": told})
-    return detector, _scores(told, windows)
+    scores = _scores(told, windows)
+    if folder is not None:
+        keep_job(folder, job, mark, detector, scores, world)
+    return detector, scores
 
 
 def read_job(folder: Path, mark: str, windows: Sequence[ClipWindows]) -> Result | None:
@@ -162,7 +182,7 @@ def _in_processes(
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
     threads = max(torch.get_num_threads() // workers, 1)
-    waiting, running = list(jobs), dict[str, BaseProcess]()
+    waiting, running = list(jobs), dict[str, SpawnProcess]()
     done = {job.name: 0 for job in jobs}
     failure = ""
     try:

@@ -91,7 +91,7 @@ class Keeper:
         begun = time.monotonic()
         if run.world.leads:
             run.folder.mkdir(parents=True, exist_ok=True)
-            identity = {"training": run.identity, "batches": states}
+            identity: dict[str, object] = {"training": run.identity, "batches": states}
             save_checkpoint(
                 run.folder / CHECKPOINT, self._parts, Position("train", index=done, done=done), identity
             )

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dataset.errors import DetectorError
 from forensics.degrade import Degradation
-from forensics.windows import ClipWindows
+from forensics.windows import ClipWindows, wanted_rows
 
 Window = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -42,14 +42,16 @@ class Sampler:
         clips: windows with a margin.
         side: of the windows in a batch, pixels.
         seed: of everything drawn.
+        parts: only windows of these parts of the body; all if empty.
 
     Raises:
         DetectorError: one of the labels is missing.
     """
 
-    def __init__(self, clips: Sequence[ClipWindows], side: int, seed: int) -> None:
+    def __init__(self, clips: Sequence[ClipWindows], side: int, seed: int, parts: Sequence[str] = ()) -> None:
         self._side, self._seed = side, seed
-        used = [clip for clip in clips if len(clip)]
+        used = [clip for clip in clips if wanted_rows(clip.parts, parts)]
+        self._rows = {clip.clip.path: wanted_rows(clip.parts, parts) for clip in used}
         self._by_path = {clip.clip.path: clip for clip in used}
         sources: dict[str, _Source] = defaultdict(lambda: _Source([], []))
         for clip in used:
@@ -95,14 +97,14 @@ class Sampler:
         """A fake window and the real one that stands beside it, with their margin, undegraded."""
         source = _pick(random, self._sources)
         fake = _pick(random, source.fakes)
-        index = int(random.integers(len(fake)))
+        index = _pick(random, self._rows[fake.clip.path])
         mirrored = self._by_path.get(fake.clip.pair or "")
         if mirrored is not None and mirrored.parts == fake.parts:
             return fake.pixels[index], mirrored.pixels[index]
         other = _pick(random, source.reals or self._reals)
-        rows = [row for row, name in enumerate(other.parts) if name == fake.parts[index]]
+        rows = wanted_rows(other.parts, (fake.parts[index],))
         # Any window where the clip does not show that part.
-        return fake.pixels[index], other.pixels[_pick(random, rows or range(len(other)))]
+        return fake.pixels[index], other.pixels[_pick(random, rows or self._rows[other.clip.path])]
 
 
 def _pick(random: np.random.Generator, items: Sequence[T]) -> T:

@@ -4,9 +4,11 @@ The windows are cut where the release's own key points say, at the same places i
 mirrors, so the two differ in nothing but what the generator did.
 
     clips = stream_clips(load(release, "pairs", split="train", streaming=True), limit=200)
-    detector = train_network(clips, DetectorConfig(), TrainConfig())
+    detector = train_network(clips, PatchConfig(), TrainConfig())
 
     batches = torch.utils.data.DataLoader(WindowStream(rows), batch_size=32)      # or one window at a time
+
+`forensics.stream_batches` trains without holding them, from the place in the stream where it was cut off.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ def stream_clips(
         for label in ("real", "fake"):
             name = row[f"{label}_id"]
             if name not in clips:
-                clips[name] = _windows(row, label, view)
+                clips[name] = row_windows(row, label, view)
     return list(clips.values())
 
 
@@ -84,13 +86,13 @@ class WindowStream(IterableDataset[tuple[torch.Tensor, int]]):
         dealt = worker is None or isinstance(self._rows, datasets.IterableDataset)
         for number, row in enumerate(self._rows):
             if dealt or (worker is not None and number % worker.num_workers == worker.id):
-                real, fake = (_windows(row, label, self._config).pixels for label in ("real", "fake"))
+                real, fake = (row_windows(row, label, self._config).pixels for label in ("real", "fake"))
                 for one, other in zip(real, fake, strict=True):
                     yield torch.from_numpy(one), 0
                     yield torch.from_numpy(other), 1
 
 
-def _windows(row: Row, label: str, config: ViewConfig) -> ClipWindows:
+def row_windows(row: Row, label: str, config: ViewConfig) -> ClipWindows:
     """The windows of one video of a row, at the recording's places."""
     body = np.asarray(row["keypoints"], np.float32).reshape(-1, len(BODY_25), 3)
     seen = [_sighting(body[index], time) for index, time in enumerate(row["times"])]

@@ -18,7 +18,7 @@ from forensics.detectors.base import Detector, Progress, to_tensor
 from forensics.detectors.layers import take_part
 from forensics.detectors.registry import kind_of
 from forensics.keeper import Keeper
-from forensics.windows import ClipWindows, centre
+from forensics.windows import ClipWindows, centre, wanted_rows
 from synthesis.distributed import average_gradients
 from synthesis.stage import World
 
@@ -181,14 +181,24 @@ def fit_network(
     return kept.eval()
 
 
-def sample_windows(clips: Sequence[ClipWindows], side: int, seed: int) -> npt.NDArray[np.uint8]:
-    """(N, 2, side, side, 3): an even share of the windows of each clip, undegraded, to know how training data look."""
+def sample_windows(
+    clips: Sequence[ClipWindows], side: int, seed: int, parts: Sequence[str] = ()
+) -> npt.NDArray[np.uint8]:
+    """(N, 2, side, side, 3): an even share of the windows of each clip, undegraded, to know how training data look.
+
+    Args:
+        clips: windows with their margin.
+        side: of the result.
+        seed: of the choice.
+        parts: only windows of these parts of the body; all if empty.
+    """
     random = np.random.default_rng(seed)
     share = max(_FAMILIAR_WINDOWS // max(len(clips), 1), 8)
     chosen = []
     for clip in clips:
-        if len(clip):
-            rows = np.sort(random.permutation(len(clip))[:share])
+        usable = np.array(wanted_rows(clip.parts, parts), np.int64)
+        if len(usable):
+            rows = usable[np.sort(random.permutation(len(usable))[:share])]
             chosen.append(centre(np.asarray(clip.pixels[rows]), side))
     return np.concatenate(chosen)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,11 @@ class ClipWindows:
         )
 
 
+def wanted_rows(parts: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Which of the windows show a wanted part; all if none is named."""
+    return [row for row, part in enumerate(parts) if not wanted or part in wanted]
+
+
 def centre(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
     """(N, 2, S, S, 3) windows with margin → (N, 2, side, side, 3) without."""
     begin = (pixels.shape[2] - side) // 2
@@ -153,7 +158,11 @@ def _cut_clip(path: Path, finder: PeopleFinder, config: ViewConfig, places: list
         for pair, sightings in watch(path, finder, config):
             for sighting in sightings:
                 views = cut(pair, sighting, config, MARGIN)
-                second = follow(finder, pair.second.image, sighting.body) if views else np.zeros((25, 3))
+                second = (
+                    follow(finder, pair.second.image, sighting.body)
+                    if views
+                    else np.zeros((25, 3), np.float32)
+                )
                 of_person = by_person.setdefault(sighting.person, _Cut([], [], []))
                 of_person.sightings.append(sighting)
                 of_person.bodies.append(np.stack([sighting.body, second]))
@@ -169,7 +178,7 @@ def _cut_clip(path: Path, finder: PeopleFinder, config: ViewConfig, places: list
         images = (pair.first.image, pair.second.image) if views else ()
         seen = [follow(finder, image, place.body) for image in images]
         found.sightings.append(place)
-        found.bodies.append(np.stack(seen) if seen else np.zeros((2, 25, 3)))
+        found.bodies.append(np.stack(seen) if seen else np.zeros((2, 25, 3), np.float32))
         found.views.append(views)
     return found
 

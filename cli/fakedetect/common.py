@@ -15,6 +15,21 @@ def recipe_options(command: Any) -> Any:
     for option in reversed(
         (
             click.option(
+                "--detector",
+                default="patch",
+                show_default=True,
+                metavar="NAME",
+                help="Kind of detector: patch (the paper's), timm, pair, temporal, posemotion, fused.",
+            ),
+            click.option(
+                "--set",
+                "words",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Setting of the detector, such as ndf=32 or init=people; of its training: training.average=0.9; "
+                "of a member of a fused one: patch.ndf=32, patch.training.steps=300. Repeatable.",
+            ),
+            click.option(
                 "--steps", default=700, show_default=True, type=click.IntRange(1), help="Optimiser steps."
             ),
             click.option(
@@ -25,9 +40,6 @@ def recipe_options(command: Any) -> Any:
                 help="Windows a step, half real.",
             ),
             click.option("--rate", default=3e-3, show_default=True, help="Learning rate."),
-            click.option(
-                "--ndf", default=24, show_default=True, help="Channels after the first convolution."
-            ),
             click.option(
                 "--pairs",
                 default=8,
@@ -55,18 +67,30 @@ def recipe_options(command: Any) -> Any:
     return command
 
 
-def make_recipe(*, folds: int, train_only: tuple[str, ...], **settings: Any) -> Recipe:
-    from forensics.crossfit import Recipe
-    from forensics.detector import DetectorConfig
+def make_recipe(
+    *,
+    folds: int,
+    detector: str,
+    words: tuple[str, ...],
+    train_only: tuple[str, ...],
+    pairs: int,
+    **training: Any,
+) -> Recipe:
+    """From the values of `recipe_options`.
+
+    Raises:
+        DetectorError: there is no such detector or setting.
+    """
+    from forensics.recipe import Recipe
+    from forensics.settings import parse_settings
     from forensics.train import TrainConfig
     from forensics.views import ViewConfig
 
+    network, trained = parse_settings(detector, words, TrainConfig(**training))
     return Recipe(
-        network=DetectorConfig(ndf=settings["ndf"]),
-        training=TrainConfig(
-            steps=settings["steps"], batch=settings["batch"], rate=settings["rate"], seed=settings["seed"]
-        ),
-        views=ViewConfig(pairs=settings["pairs"]),
+        network=network,
+        training=trained,
+        views=ViewConfig(window=network.window, pairs=pairs),
         folds=folds,
         train_only=tuple(train_only),
     )

@@ -13,7 +13,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -66,6 +66,19 @@ class Evidence:
     def __len__(self) -> int:
         """How many windows there are."""
         return len(self.pairs)
+
+    def only(self, rows: Sequence[int]) -> Evidence:
+        """The same person with some of the windows; all pairs stay."""
+        chosen = list(rows)
+        if chosen == list(range(len(self))):
+            return self
+        return replace(
+            self,
+            pixels=self.pixels[chosen],
+            pairs=self.pairs[chosen],
+            parts=tuple(self.parts[row] for row in chosen),
+            boxes=None if self.boxes is None else self.boxes[chosen],
+        )
 
     @classmethod
     def of_windows(cls, pixels: npt.NDArray[np.uint8]) -> Self:
@@ -159,6 +172,10 @@ class Detector(ABC):
     @abstractmethod
     def judge(self, evidence: Evidence) -> Scores:
         """Score one person. No gradients, nothing random; evidence without windows gives NaN for every pair."""
+
+    def looked_at(self, evidence: Evidence) -> list[int]:
+        """Rows of the windows that it looks at; it may be made for some parts of the body."""
+        return list(range(len(evidence)))
 
     def heat(self, windows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32] | None:
         """(N, 2, S, S, 3) windows → (N, S, S), at least 0: where in each the evidence for "fake" lies.

@@ -135,7 +135,7 @@ def test_train_then_evaluate_then_scan(tmp_path: Path) -> None:
         clips.append(make_clip(second.name, f"m{seed}", fake=True, pair=first.name))
     (tmp_path / "raw.mp4").unlink()
     Corpus(tmp_path, [replace(clip, sha256=sha256_file(tmp_path / clip.path)) for clip in clips]).save()
-    quick = ["--steps", "2", "--batch", "2", "--ndf", "4", "--pairs", "3", "--threads", "1"]
+    quick = ["--steps", "2", "--batch", "2", "--set", "ndf=4", "--pairs", "3", "--threads", "1"]
     out = tmp_path / "out"
     trained = run("train", tmp_path, "--out", out, "--folds", "2", *quick)
     assert trained.exit_code == 0, trained.output

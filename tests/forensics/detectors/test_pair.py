@@ -56,7 +56,7 @@ def test_training_starts_from_the_given_weights_and_saving_keeps_every_score(
     torch.manual_seed(0)
     detector = PairDetector(PairConfig(window=64, backbone=BACKBONE, weights=str(weights)))
     before = detector.look(WINDOWS)[0]
-    detector.network.start_from_photographs()
+    detector.network = detector.build().eval()
     started = detector.look(WINDOWS)[0]
     assert not np.allclose(before, started)
     detector.save(tmp_path)
@@ -73,19 +73,28 @@ def test_the_second_frame_counts(weights: Path) -> None:
 
 def test_missing_weights_are_named_with_the_way_to_get_them() -> None:
     detector = PairDetector(PairConfig(backbone=BACKBONE, weights="nowhere.safetensors"))
-    with pytest.raises(ModelError, match=r"nowhere\.safetensors.*no such file") as caught:
-        detector.network.start_from_photographs()
-    assert "huggingface.co/timm" in str(caught.value)
+    with pytest.raises(ModelError, match=r"nowhere\.safetensors.*no weights of test_efficientnet.*hub"):
+        detector.build()
 
 
 def test_the_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     save_file({"conv_stem.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     detector = PairDetector(PairConfig(backbone=BACKBONE, weights=str(tmp_path / "other.safetensors")))
-    with pytest.raises(ModelError, match="not the weights of test_efficientnet"):
-        detector.network.start_from_photographs()
+    with pytest.raises(ModelError, match="no weights of test_efficientnet"):
+        detector.build()
 
 
-@pytest.mark.parametrize(("name", "said"), [("no_such_net", "no network called"), ("resnet18", "conv_stem")])
+@pytest.mark.parametrize(("name", "said"), [("no_such_net", "no model"), ("resnet18", "conv_stem")])
 def test_a_backbone_that_cannot_be_used_is_refused(name: str, said: str) -> None:
     with pytest.raises(DetectorError, match=said):
         PairDetector(PairConfig(backbone=name))
+
+
+def test_heat_lies_where_the_logit_rises(weights: Path) -> None:
+    torch.manual_seed(0)
+    detector = PairDetector(PairConfig(window=64, backbone=BACKBONE))
+    heat = detector.heat(WINDOWS)
+    assert heat is not None
+    assert heat.shape == (3, 64, 64)
+    assert (heat >= 0).all()
+    assert heat.max() > 0
