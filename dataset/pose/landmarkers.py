@@ -6,6 +6,7 @@ inside the holistic bundle is a placeholder, so blendshapes are never asked for.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
@@ -13,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -84,6 +86,37 @@ def native_noise_removed() -> Iterator[None]:
             os.write(_STDERR, text if failed else _NOISE.sub(b"", text))
 
 
+class _Plotting(ModuleType):
+    """Stands for a module of matplotlib until something is asked of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextmanager
+def without_plotting() -> Iterator[None]:
+    """Import MediaPipe without matplotlib, which it draws with if asked to.
+
+    Nothing here asks, and matplotlib takes four times as long to import as MediaPipe itself. Where it is imported
+    already, nothing is changed.
+    """
+    names = ("matplotlib", "matplotlib.pyplot")
+    if any(name in sys.modules for name in ("mediapipe", *names)):
+        yield
+        return
+    standing = {name: _Plotting(name) for name in names}
+    vars(standing["matplotlib"])["pyplot"] = standing["matplotlib.pyplot"]
+    sys.modules.update(standing)
+    try:
+        yield
+    finally:
+        for name, module in standing.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+
+
 class Quiet:
     """Runs detections without noise until one of them has found somebody.
 
@@ -122,7 +155,8 @@ def open_landmarker(kind: str, bundle: Path, **options: Any) -> Any:
     Raises:
         ModelError: MediaPipe cannot read the bundle.
     """
-    from mediapipe.tasks.python import BaseOptions, vision
+    with without_plotting():
+        from mediapipe.tasks.python import BaseOptions, vision
 
     create, settings = {
         "holistic": (vision.HolisticLandmarker, vision.HolisticLandmarkerOptions),

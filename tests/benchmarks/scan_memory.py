@@ -37,6 +37,13 @@ def fit(image: np.ndarray) -> np.ndarray:
     return canvas
 
 
+def film_source(folder: Path, fps: int) -> Path:
+    """A mannequin that dances for four seconds."""
+    path = folder / "mannequin.mp4"
+    film(path, Performer.from_seed(2), "dance", seconds=4, fps=fps, size=(360, 480))
+    return path
+
+
 def one_minute(source: Path, out: Path) -> None:
     """The source, looped to a minute."""
     pictures = [fit(frame.image) for frame, _ in zip(read_frames(source), range(8 * FPS), strict=False)]
@@ -80,9 +87,7 @@ def main() -> None:
     """Print a line for each length."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        source = Path(sys.argv[1]) if len(sys.argv) > 1 else root / "mannequin.mp4"
-        if len(sys.argv) == 1:
-            film(source, Performer.from_seed(2), "dance", seconds=4, fps=FPS, size=(360, 480))
+        source = Path(sys.argv[1]) if len(sys.argv) > 1 else film_source(root, FPS)
         one_minute(source, root / "minute.mp4")
         repeat(root / "minute.mp4", root / "ten.mp4", 10)
         for name in ("minute.mp4", "ten.mp4"):
