@@ -160,19 +160,20 @@ def rays_own(address: str, count: int = 400) -> dict[str, float]:
         def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
             return work(Item(str(row["key"]), str(row["uri"])))
 
-    def data(some: list[Item]) -> None:
-        rows = ray.data.from_items(
-            [{"key": one.key, "uri": one.uri} for one in some], override_num_blocks=len(some)
+    def data(some: list[Item]) -> float:
+        rows = [{"key": one.key, "uri": one.uri} for one in some]
+        mapped = ray.data.from_items(rows, override_num_blocks=len(some)).map(
+            Rows, compute=ray.data.ActorPoolStrategy(size=1), num_cpus=1
         )
-        mapped = rows.map(Rows, compute=ray.data.ActorPoolStrategy(size=1), num_cpus=1)
-        assert sum(1 for _ in mapped.iter_rows()) == len(some)
+        times = [time.perf_counter() for _ in mapped.iter_rows()]
+        assert len(times) == len(some)
+        return 1000 * (times[-1] - times[WARM]) / (len(times) - 1 - WARM)
 
     try:
         import ray.data
 
         ray.data.DataContext.get_current().enable_progress_bars = False
-        few, many = seconds(lambda: data(items[:20])), seconds(lambda: data(items))
-        found["Ray Data, a block an item"] = (many - few) / (count - 20) * 1000
+        found["Ray Data, a block an item"] = data(items)
     finally:
         ray.shutdown()
     return found
