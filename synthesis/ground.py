@@ -25,13 +25,17 @@ ANCHORS: dict[str, tuple[str, str]] = {
 _HEAD = ("Nose", "REar", "LEar")
 #: An anchor is used if it is seen in this share of the frames with a person.
 _ENOUGH = 0.5
-#: The outermost positions are these percentiles: beyond lie errors of the pose estimator.
-_OUTERMOST = (1.0, 99.0)
+#: The outermost positions are these percentiles of a way that is averaged over strides: beyond lie errors of the pose
+#: estimator.
+_OUTERMOST = (0.2, 99.8)
 #: Whose feet range over less than this part of their height stays in place.
 _IN_PLACE = 0.05
 #: Feet are in the air for less than this many seconds, lifted by this part of the height or more, and the head rises
 #: by at least this share of what the feet do: somebody who walks away has feet that rise and a head that does not.
 _AIR_SECONDS, _AIR_LIFT, _HEAD_RISE = 0.9, 0.015, 0.35
+#: Half the seconds over which the way over the ground is averaged: about a stride, whose single steps set one foot
+#: before the body and one behind it.
+_STRIDE = 0.5
 #: Gravity lifts somebody who is in the air for t seconds by g t² / 8, which is 0.8 t² of 1.5 m from head to ankles.
 #: Less than half of that is a body that rose while the feet walked.
 _FALL = 0.4
@@ -133,7 +137,7 @@ def measure(poses: PoseSequence, anchor: str = "ankles") -> Ground:
     known = found.known
     if not known.any():
         raise PoseError(f"head and {anchor} are never seen together")
-    foot = grounded(found, poses.times)[known]
+    foot = way(found, poses.times)[known]
     height = found.height[known]
     usual, middle = float(np.median(foot)), float(np.median(found.middle[known]))
     upright = float(np.quantile(height, _UPRIGHT))
@@ -142,6 +146,25 @@ def measure(poses: PoseSequence, anchor: str = "ankles") -> Ground:
         return Ground(anchor, usual, usual, upright, upright, usual, middle)
     slope, height_close = _line(foot - close, height)
     return Ground(anchor, close, far, height_close, height_close - slope * (close - far), usual, middle)
+
+
+def way(found: Places, times: Floats) -> Floats:
+    """(T,) y of the ground below the person in every frame: `grounded`, without the single steps.
+
+    Frames where the anchor is not seen take it from their neighbours in time.
+    """
+    ground = grounded(found, times)
+    seen = ~np.isnan(ground)
+    ground = np.interp(times, times[seen], ground[seen])
+    if len(times) < 3:
+        return ground
+    step = max(float(np.median(np.diff(times))), 1e-3)
+    reach = min(round(_STRIDE / step), len(times) - 1)
+    if reach < 1:
+        return ground
+    kernel = np.hanning(2 * reach + 3)[1:-1]
+    padded = np.pad(ground, reach, mode="reflect", reflect_type="odd")  # keeps the slope at the ends
+    return np.convolve(padded, kernel / kernel.sum(), mode="valid")
 
 
 def grounded(found: Places, times: Floats) -> Floats:

@@ -15,18 +15,16 @@ Nothing is drawn at random.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from dataset.pose.keypoints import PoseSequence
-from synthesis.ground import Ground, common_anchor, grounded, measure, places
+from synthesis.ground import Ground, common_anchor, grounded, measure, places, way
 from synthesis.limbs import adapt_limbs
 
-Floats = npt.NDArray[np.float64]
-
-#: Half the seconds over which the way over the ground is averaged, so that single steps do not make a body breathe.
-_STRIDE = 0.5
 #: p is held to this range, which only errors of the pose estimator leave.
 _P_RANGE = (-0.25, 1.25)
+#: So is the steepness of the target's ground against the source's. Steps are made smaller where it is flatter, never
+#: larger where it is steeper: of two feet one is lifted, and the lower one shows only a part of a step's depth.
+_STEEPNESS = (0.4, 1.0)
 
 
 def normalize(source: PoseSequence, target: PoseSequence, *, limbs: bool = False) -> PoseSequence:
@@ -50,19 +48,22 @@ def normalize(source: PoseSequence, target: PoseSequence, *, limbs: bool = False
     ours, theirs = measure(target, anchor), measure(source, anchor)
     found = places(source, anchor)
     known = ~np.isnan(found.foot)
-    foot, ground, middle = (
+    foot, middle, standing = (
         np.interp(source.times, source.times[known], values[known])
-        for values in (found.foot, grounded(found, source.times), found.middle)
+        for values in (found.foot, found.middle, grounded(found, source.times))
     )
-    ground = _path(ground, source.times)
+    ground = way(found, source.times)
     span = theirs.close - theirs.far
     share = np.clip((ground - theirs.far) / span, *_P_RANGE) if span > 0 else np.ones_like(foot)
     far, close = _fit_range(ours, theirs)
     tall = ours.height_at(far) + share * (ours.height_at(close) - ours.height_at(far))
     there = theirs.height_far + share * (theirs.height_close - theirs.height_far)
     scale = tall / np.maximum(there, 0.05 * theirs.height_close)
-    # Whatever is above the ground – a jump, a raised body – stays a movement of the body's own size.
+    # A jump stays a movement of the body's own size. A step towards the camera goes down the picture by as much as
+    # the ground does there.
+    step = standing - ground
     landed = far + share * (close - far) + scale * (foot - (theirs.far + share * span))
+    landed += scale * (_steepness(ours, theirs) - 1) * step
     x = ours.middle + scale * (middle - theirs.middle)
     moved = source.transformed(
         scale, np.stack([x - scale * middle, landed - scale * foot], axis=1), target.size
@@ -74,6 +75,25 @@ def normalize(source: PoseSequence, target: PoseSequence, *, limbs: bool = False
         moved, said = adapt_limbs(moved, target, anchor)
         notes.append(said)
     return moved.with_notes((*source.notes, *notes))
+
+
+def _steepness(target: Ground, source: Ground) -> float:
+    """How far down the target's picture a step leads, against the source's, in heights of the body each.
+
+    A pinhole camera sees a step of one body height, taken towards it at a place where the body is h tall, as h² c / f:
+    c is the camera's height in heights of the body, the slope of the feet's y over h, and f the focal length. Lenses
+    are taken to be alike. Who stays in place does not show how steep their ground is; then it is that of the other.
+    """
+    if min(target.close - target.far, source.close - source.far) <= 0:
+        return 1.0
+    seen = []
+    for person in (target, source):
+        rise = person.height_close - person.height_far
+        if rise <= 0.01 * person.height_close:
+            return 1.0
+        camera = (person.close - person.far) / rise
+        seen.append(camera * (person.height_close + person.height_far) / 2)
+    return float(np.clip(seen[0] / seen[1], *_STEEPNESS))
 
 
 def _fit_range(target: Ground, source: Ground) -> tuple[float, float]:
@@ -90,16 +110,3 @@ def _fit_range(target: Ground, source: Ground) -> tuple[float, float]:
         return target.far, target.close
     middle = float(np.clip(target.usual, target.far + wanted / 2, target.close - wanted / 2))
     return middle - wanted / 2, middle + wanted / 2
-
-
-def _path(ground: Floats, times: Floats) -> Floats:
-    """The way of the body over the ground, without the single steps: a mean over about a stride (`_STRIDE`)."""
-    if len(times) < 3:
-        return ground
-    step = max(float(np.median(np.diff(times))), 1e-3)
-    reach = min(round(_STRIDE / step), len(times) - 1)
-    if reach < 1:
-        return ground
-    kernel = np.hanning(2 * reach + 3)[1:-1]
-    padded = np.pad(ground, reach, mode="reflect", reflect_type="odd")  # keeps the slope at the ends
-    return np.convolve(padded, kernel / kernel.sum(), mode="valid")

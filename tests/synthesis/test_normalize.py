@@ -12,8 +12,8 @@ LEGS = ("RAnkle", "LAnkle", "RKnee", "LKnee", "RBigToe", "LBigToe")
 
 
 def walker(close: float, far: float, tall_close: float, tall_far: float, x: float = 320.0, count: int = 101):
-    """Walks from the far to the close position and back; height follows linearly."""
-    share = 1 - np.abs(np.linspace(-1, 1, count))
+    """Walks from the far to the close position and back, slower where it turns; height follows linearly."""
+    share = 0.5 - 0.5 * np.cos(np.linspace(0, 2 * np.pi, count))
     feet = np.stack([np.full(count, x), far + share * (close - far)], 1)
     return standing(feet, tall_far + share * (tall_close - tall_far)), share
 

@@ -98,12 +98,23 @@ def test_in_place_and_jumping_feet_land_within_a_percent_and_heights_within_two(
 
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("motion", ["walk", "walk less"])
-def test_walking_feet_land_within_a_percent_on_average_and_heights_within_two(pair, motion):
-    # A stride sets one foot before the body and one behind it, by how much in the picture depends on the camera: a
-    # single frame may be off by more than the place on the ground is.
+def test_walking_feet_land_within_a_percent_and_heights_within_two(pair, motion):
+    # A stride sets one foot before the body and one behind it, by how much in the picture depends on the camera: one
+    # frame in twenty may be off by more than the place on the ground is.
     feet, heights = errors(pair, motion, "walk elsewhere")
-    assert feet.mean() < 0.01
-    assert np.quantile(feet, 0.95) < 0.015
+    assert feet.mean() < 0.006
+    assert np.quantile(feet, 0.95) < 0.01
+    assert np.quantile(heights, 0.95) < 0.02
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_way_in_depth_onto_somebody_who_never_moved_lands_within_a_percent_but_for_the_steps(pair):
+    # Such a target does not show how steep their ground is, so that steps keep the source's steepness.
+    feet, heights = errors(pair, "glide two metres", "stand")
+    assert feet.max() < 0.01
+    assert heights.max() < 0.02
+    feet, heights = errors(pair, "walk", "stand")
+    assert np.quantile(feet, 0.95) < 0.03
     assert np.quantile(heights, 0.95) < 0.02
 
 
