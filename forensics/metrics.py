@@ -119,7 +119,7 @@ def reliability(
     share = _balanced(fake, weight)
     p = 1 / (1 + np.exp(-np.clip(scores, -500, 500)))
     place = np.minimum((p * bins).astype(int), bins - 1)
-    part = np.bincount(place, share, minlength=bins)
+    part = np.asarray(np.bincount(place, share, minlength=bins), np.float64)
     empty = np.full(bins, np.nan)
     said = np.divide(np.bincount(place, share * p, minlength=bins), part, out=empty.copy(), where=part > 0)
     so = np.divide(np.bincount(place, share * fake, minlength=bins), part, out=empty, where=part > 0)

@@ -191,17 +191,20 @@ def _evaluate_model(
     corpus: Path, model: Path, json_path: Path | None, cache: Path | None, settings: dict[str, Any]
 ) -> None:
     """Judge a corpus with one detector, those it was trained on apart."""
+    from dataclasses import replace
+
     from dataset.files import write_json
     from dataset.records import Corpus
     from forensics.crossfit import prepare
     from forensics.detectors.registry import load_detector
     from forensics.evaluate import evaluate_detector
 
-    loaded = Corpus.load(corpus)
+    loaded, detector = Corpus.load(corpus), load_detector(model)
     recipe = make_recipe(folds=2, **settings)
+    recipe = replace(recipe, views=replace(recipe.views, window=detector.window))
     with progress("cutting windows") as bar:
         windows = prepare(loaded, recipe, cache, bar.update)
-    held_out, seen = evaluate_detector(load_detector(model), loaded, windows, train_only=recipe.train_only)
+    held_out, seen = evaluate_detector(detector, loaded, windows, train_only=recipe.train_only)
     for evaluation in [held_out] if seen is None else [held_out, seen]:
         print_tables(evaluation)
     if json_path is not None:

@@ -143,9 +143,18 @@ def test_train_then_evaluate_then_scan(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     left_out = run("evaluate", tmp_path, *quick, "--json", figures)
     assert left_out.exit_code == 0, left_out.output
-    assert "leave one subject out" in json.loads(figures.read_text())["protocol"]
+    told = json.loads(figures.read_text())
+    assert told["protocols"][0]["name"] == "held-out subject"
+    assert {finding["level"] for finding in told["leakage"]} <= {"clear", "hint"}
     again = run("evaluate", tmp_path, "--model", out, "--pairs", "3")
     assert again.exit_code == 2
     assert "trained on everybody" in again.stderr
+    # What train has left behind is enough for a report, and the report's config for the same report again.
+    report = tmp_path / "report"
+    made = run("evaluate", tmp_path, "--scores", out, "--out", report, "--draws", "20")
+    assert made.exit_code == 0, made.output
+    before = (report / "report.html").read_bytes()
+    assert run("evaluate", "--config", report / "config.json", "--out", report).exit_code == 0
+    assert (report / "report.html").read_bytes() == before
     scanned = run("scan", tmp_path / "real-0.mp4", "--model", out, "--pairs", "3", "--json")
     assert json.loads(scanned.stdout)["tool"]["detector_sha256"]
