@@ -206,6 +206,8 @@ def _asked(doing: str, ask: Callable[[], T]) -> T:
         RevisionNotFoundError,
     )
 
+    # Errors of its HTTP library, whose name changes from release to release, come through; they share this base.
+    family: type[Exception] = HfHubHTTPError.__bases__[0]
     try:
         with quiet():
             return ask()
@@ -235,8 +237,7 @@ def _asked(doing: str, ask: Callable[[], T]) -> T:
         if error.errno is not None or isinstance(error, ConnectionError):
             raise
         raise HubError(f"{doing}: a file did not arrive as announced", hint="try again") from None
-    # Errors of its HTTP library, whose name changes from release to release, come through; they share this base.
-    except HfHubHTTPError.__bases__[0] as error:
+    except family as error:
         raise HubError(
             f"{doing}: the hub cannot be reached ({type(error).__name__})", hint="try again"
         ) from None

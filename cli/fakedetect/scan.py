@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.app import VIDEO_SUFFIXES, progress
-from cli.fakedetect.scan_show import show, show_counts
+from cli.fakedetect.scan_show import show, show_counts, show_line
 
 if TYPE_CHECKING:
     from dataset.work import Failure, Item
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 STATUS_FAKE = 10
 STATUS_INCONCLUSIVE = 11
+
+#: With --out, up to so many results are shown in full.
+SHOWN = 10
 
 _SAMPLES = Path(__file__).resolve().parents[2] / "forensics" / "samples"
 
@@ -180,10 +183,15 @@ class _Work:
             )
         for failure in summary.failed:
             self._failed(failure)
+        # Of many, only what asks for somebody's attention is told here; the rest is in the files.
+        many = self.verdict is show and len(self.items) > SHOWN
         for _, result in read_results(out, self.items):
             self.counts[result["verdict"]] += 1
-            self.verdict(result)
-        if len(self.items) > 1 and self.verdict is show:
+            if not many:
+                self.verdict(result)
+            elif result["verdict"] != "real":
+                show_line(result)
+        if self.verdict is show and len(self.items) > 1:
             show_counts(self.counts, len(self.failures), summary.seconds)
         return lambda: read_results(out, self.items)
 

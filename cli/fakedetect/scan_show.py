@@ -42,6 +42,13 @@ def show(result: Mapping[str, Any]) -> None:
     _print(lines)
 
 
+def show_line(result: Mapping[str, Any]) -> None:
+    """Print what a scan says in one line."""
+    head = _head(result)
+    head.append(f"  {result['reasons'][0]}", style="dim")
+    _print([head])
+
+
 def show_counts(counts: Mapping[str, int], failed: int, seconds: float) -> None:
     """Print what came of many videos."""
     from rich.text import Text
@@ -53,6 +60,20 @@ def show_counts(counts: Mapping[str, int], failed: int, seconds: float) -> None:
     told.append(f"{failed} failed", style="red" if failed else "")
     told.append(f"; {seconds:.1f} s")
     _print([told])
+
+
+def _head(result: Mapping[str, Any]) -> Any:
+    from rich.text import Text
+
+    colour = _COLOURS[result["verdict"]]
+    head = Text.assemble(f"{result['path']}: ", (result["verdict"].upper(), f"bold {colour}"))
+    if result["probability"] is not None:
+        head.append(
+            f"  probability of a fake {result['probability']:.3f}, log10 LR {result['log10_lr']:+.2f}"
+        )
+        if result["interval"] is not None:
+            head.append(" ({:+.2f} to {:+.2f})".format(*result["interval"]))
+    return head
 
 
 def _person(person: Mapping[str, Any]) -> list[Any]:

@@ -144,7 +144,7 @@ class ScanResult:
     """What the scan says about one video.
 
     Attributes:
-        path: as it was given.
+        path: as it was given; `fakedetect scan` gives it whole.
         verdict: of the worst person; "inconclusive" where nobody could be judged.
         probability: of that person; None where nothing could be judged.
         log10_lr: of that person; None with the probability.

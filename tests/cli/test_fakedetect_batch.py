@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def run(*arguments: str | Path | int) -> Result:
 
 
 def test_a_folder_becomes_result_files_pages_and_a_table_and_is_not_scanned_twice(
-    folder: Path, model: Path, tmp_path: Path
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, pages, table = tmp_path / "out", tmp_path / "pages", tmp_path / "all.csv"
     # The list, too, names one of them: each video is scanned once.
@@ -72,8 +73,13 @@ def test_a_folder_becomes_result_files_pages_and_a_table_and_is_not_scanned_twic
 
     before = {path: path.stat().st_mtime_ns for path in files.values()}
     files["b"].unlink()  # as if the first run had been killed before it
+    # Of more videos than are shown in full, those that were not called real get a line.
+    monkeypatch.setattr(sys.modules["cli.fakedetect.scan"], "SHOWN", 1)
     again = run(*asked, "--workers", 1, "--exit-code")
     assert again.exit_code == 10
+    assert "a.mp4: FAKE" in again.stdout
+    assert "weighed most" in first.stdout
+    assert "weighed most" not in again.stdout
     assert files["b"].exists()
     assert all(path.stat().st_mtime_ns == before[path] for name, path in files.items() if name != "b")
 
