@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
 
 from dataset.errors import VideoError
+from dataset.video import frame_sizes
 
 #: Sizes are averaged over so many seconds: frames of different kinds alternate within one.
 _SPAN = 1.0
@@ -35,25 +35,14 @@ def packet_motion(path: str | Path, times: npt.NDArray[np.float64]) -> npt.NDArr
     Raises:
         VideoError: the file cannot be opened.
     """
-    stamps, sizes = [], []
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            base = float(stream.time_base or 0)
-            for packet in container.demux(stream):
-                if packet.pts is not None and packet.size and not packet.is_keyframe:
-                    stamps.append(packet.pts * base)
-                    sizes.append(packet.size)
-            begin = float((stream.start_time or 0) * base)
-    except av.error.InvalidDataError:
-        pass  # cut off: what was read until then tells about the rest
-    except (av.error.FFmpegError, IndexError) as error:
-        raise VideoError(f"packets cannot be read ({error})", path=path) from error
+    found_sizes = frame_sizes(path)
+    if len(found_sizes) != len(times):
+        raise VideoError("the times given are not those of its frames", path=path)
+    between = found_sizes > 0  # a key frame's size tells what is in it, not what moves
+    at, size = times[between], found_sizes[between].astype(np.float64)
     even = np.ones(len(times))
-    if len(sizes) < 2 or len(times) < 2:
+    if len(size) < 2 or len(times) < 2:
         return even
-    order = np.argsort(stamps)
-    at, size = np.asarray(stamps)[order] - begin, np.asarray(sizes, np.float64)[order]
     total = np.concatenate([[0.0], np.cumsum(size)])
     low = np.searchsorted(at, times - _SPAN / 2, side="left")
     high = np.searchsorted(at, times + _SPAN / 2, side="right")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataset.video.info import StreamInfo, VideoInfo
 from dataset.video.pairs import FramePair, read_pairs
 from dataset.video.reader import Frame, FrameReader, read_frames
-from dataset.video.timeline import frame_times
+from dataset.video.timeline import frame_sizes, frame_times
 from dataset.video.writer import VideoWriter
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "StreamInfo",
     "VideoInfo",
     "VideoWriter",
+    "frame_sizes",
     "frame_times",
     "read_frames",
     "read_pairs",

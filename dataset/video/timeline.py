@@ -65,6 +65,7 @@ class _Stamps(NamedTuple):
     dts: int | None
     key: bool
     duration: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Timeline:
         keys: the key frames that can be sought; empty if the file has to be read from its start.
         cut: timestamp of a last packet that the end of the file cuts off, which is not decoded.
         first: how the first frame is stored.
+        sizes: (T,) bytes of each frame's packet; below zero for key frames.
         problems: what is wrong with the file, in plain words.
     """
 
@@ -93,6 +95,7 @@ class Timeline:
     keys: list[Key] = field(repr=False)
     cut: int | None
     first: Stored
+    sizes: np.ndarray = field(repr=False)
     problems: tuple[str, ...]
 
     @property
@@ -126,6 +129,14 @@ def frame_times(path: str | Path) -> np.ndarray:
     The file is demuxed, not decoded; a frame that is damaged inside its packet is still listed.
     """
     return scan(path).times
+
+
+def frame_sizes(path: str | Path) -> np.ndarray:
+    """Bytes that each frame of a video takes, as int64 of shape (T,), beside `frame_times`; below zero for key frames.
+
+    Where a file does not tell which packet is shown when, they come in the order of the packets.
+    """
+    return scan(path).sizes
 
 
 def scan(path: str | Path) -> Timeline:
@@ -163,7 +174,9 @@ def _scan(path: Path, _state: tuple[int, ...]) -> Timeline:
                         failure = failure or reason(error)
                 seen += bool(packet.size)
                 if packet.size and not packet.is_discard and _shown(packet, opened.stream):
-                    packets.append(_Stamps(packet.pts, packet.dts, packet.is_keyframe, packet.duration or 0))
+                    packets.append(
+                        _Stamps(packet.pts, packet.dts, packet.is_keyframe, packet.duration or 0, packet.size)
+                    )
                     cut_off = packet.is_corrupt
         except (av.error.FFmpegError, OSError) as error:
             failure = broken = reason(error)
@@ -240,13 +253,16 @@ def _timeline(opened: Opened, packets: list[_Stamps], first: VideoFrame, decoded
     step = 0.0 if reordered else float(latest.duration * base)
     if not step:
         step = float(times[-1] - times[-2]) if len(times) > 1 else 1 / rate
-    return Timeline(times, step, stamps, exact, rank, order, keys, None, Stored.of(first), ())
+    shown_first = sorted(packets, key=lambda packet: packet.pts or 0) if exact else packets
+    sizes = np.array([-packet.size if packet.key else packet.size for packet in shown_first], np.int64)
+    sizes = sizes[len(sizes) - len(times) :]  # without those before the first frame that decodes
+    return Timeline(times, step, stamps, exact, rank, order, keys, None, Stored.of(first), sizes, ())
 
 
 def _keys(packets: list[_Stamps], begin: int) -> list[Key]:
     """The key frames that can be sought, in order; where the order of display turns back, the later is left out."""
     keys: list[Key] = []
-    for number, (pts, dts, key, _) in enumerate(packets):
+    for number, (pts, dts, key, *_) in enumerate(packets):
         if key and pts is not None and pts >= begin and (not keys or pts > keys[-1].pts):
             keys.append(Key(number, pts, dts))
     return keys
