@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from video_files import make_video, number
 
-from dataset.video import frame_times, pairs, read_frames, read_pairs
+from dataset.video import frame_sizes, frame_times, pairs, read_frames, read_pairs
 from dataset.video.cursor import Cursor
 from dataset.video.plan import plan
 from dataset.video.timeline import scan
@@ -176,3 +176,12 @@ def _spoil(path: Path, packets: range) -> None:
             data[place : place + len(content)] = bytes(len(content))
         place += len(content)
     path.write_bytes(data)
+
+
+def test_sizes_lie_beside_the_times_and_tell_key_frames(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "clip.mkv", 60, options={"g": "20", "bf": "2", "sc_threshold": "0"})
+    sizes = frame_sizes(path)
+    assert len(sizes) == len(frame_times(path)) == 60
+    assert np.flatnonzero(sizes < 0).tolist() == [0, 20, 40]
+    with av.open(str(path)) as container:
+        assert np.abs(sizes).sum() == sum(packet.size for packet in container.demux(video=0))
