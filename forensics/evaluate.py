@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 from dataset.errors import DetectorError
 from dataset.records import Corpus
 from forensics.crossfit import ClipScore, Crossfit, score_clip
 from forensics.detectors.base import Detector
 from forensics.evaluation.compute import evaluation_of
+from forensics.evaluation.protocols import Training
 from forensics.evaluation.result import Evaluation
+from forensics.evaluation.scores import write_scores
 from forensics.evaluation.trials import judge, judge_by
-from forensics.folds import Fold, is_train_only
+from forensics.folds import Fold, family, is_train_only
 from forensics.windows import ClipWindows
 
-__all__ = ["Evaluation", "evaluate_crossfit", "evaluate_detector"]
+__all__ = ["Evaluation", "evaluate_crossfit", "evaluate_detector", "score_detector"]
 
 
 def evaluate_crossfit(result: Crossfit) -> Evaluation:
@@ -32,6 +36,45 @@ def evaluate_crossfit(result: Crossfit) -> Evaluation:
             f"{len(result.untested)} cross-subject clips tie two groups together and were not tested"
         )
     return evaluation
+
+
+def score_detector(
+    detector: Detector, windows: Sequence[ClipWindows], path: Path, *, train_only: Sequence[str] = ()
+) -> int:
+    """Write what one trained detector says about a corpus as a score file, with its calibration.
+
+    Files that it was trained on are left out. Which recordings it has met it does not say: all that are of people whom
+    it has met are taken for it.
+
+    Args:
+        detector: trained.
+        windows: of the corpus.
+        path: of the score file.
+        train_only: patterns of subjects that are no evidence; left out.
+
+    Returns:
+        How many clips were left out because it was trained on them.
+    """
+    facts = detector.facts
+    people, files = frozenset(facts.get("subjects", ())), frozenset(facts.get("clip_sha256", ()))
+    clips = [item.clip for item in windows]
+    training = Training(
+        people,
+        frozenset(clip.source for clip in clips if {clip.subject, clip.source_subject} & people),
+        frozenset(family(name) for name in facts.get("generators", ())),
+        files,
+    )
+    fresh = [
+        item
+        for item in windows
+        if item.clip.sha256 not in files and not is_train_only(item.clip.subject, train_only)
+    ]
+    scores = [score_clip(detector, item, 0) for item in fresh]
+    calibration = None if detector.calibration is None else asdict(detector.calibration)
+    write_scores(
+        path, Fold(), training, scores, detector_sha256=detector.weights_sha256, calibration=calibration
+    )
+    return sum(clip.sha256 in files for clip in clips)
 
 
 def evaluate_detector(

@@ -95,11 +95,9 @@ def evaluate(
 
     use_threads(threads)
     if model is not None:
-        if corpus is None or scores or config_path is not None or protocols or out is not None:
-            raise click.UsageError(
-                "--model takes a CORPUS, and neither --scores, --config, --protocol nor --out"
-            )
-        _evaluate_model(corpus, model, json_path, cache, settings)
+        if corpus is None or scores or config_path is not None or protocols:
+            raise click.UsageError("--model takes a CORPUS, and neither --scores, --config nor --protocol")
+        _evaluate_model(corpus, model, out, json_path, {"cache": cache, "draws": draws, **settings})
     elif config_path is not None:
         if corpus is not None or scores or protocols or groups:
             raise click.UsageError("--config says what is evaluated; only --out and --json can be added")
@@ -188,25 +186,37 @@ def _evaluate(config: EvaluationConfig, out: Path | None, json_path: Path | None
 
 
 def _evaluate_model(
-    corpus: Path, model: Path, json_path: Path | None, cache: Path | None, settings: dict[str, Any]
+    corpus: Path, model: Path, out: Path | None, json_path: Path | None, settings: dict[str, Any]
 ) -> None:
-    """Judge a corpus with one detector, those it was trained on apart."""
+    """Judge a corpus with one detector by its own calibration, those it was trained on apart."""
     from dataclasses import replace
 
     from dataset.files import write_json
     from dataset.records import Corpus
     from forensics.crossfit import prepare
     from forensics.detectors.registry import load_detector
-    from forensics.evaluate import evaluate_detector
+    from forensics.evaluate import evaluate_detector, score_detector
+    from forensics.evaluation.config import EvaluationConfig
 
+    cache, draws = settings.pop("cache"), settings.pop("draws")
     loaded, detector = Corpus.load(corpus), load_detector(model)
     recipe = make_recipe(folds=2, **settings)
     recipe = replace(recipe, views=replace(recipe.views, window=detector.window))
     with progress("cutting windows") as bar:
         windows = prepare(loaded, recipe, cache, bar.update)
+    if out is not None:
+        path = out / "scores" / "model.json"
+        if known := score_detector(detector, windows, path, train_only=recipe.train_only):
+            click.echo(f"{known} clips left out: the detector was trained on them")
+        told = EvaluationConfig(corpus, scores=((path, ""),), train_only=recipe.train_only, draws=draws)
+        _evaluate(told, out, json_path)
+        return
     held_out, seen = evaluate_detector(detector, loaded, windows, train_only=recipe.train_only)
     for evaluation in [held_out] if seen is None else [held_out, seen]:
         print_tables(evaluation)
     if json_path is not None:
-        told = {"held_out": held_out.to_dict(), "seen_in_training": None if seen is None else seen.to_dict()}
-        write_json(json_path, told)
+        figures = {
+            "held_out": held_out.to_dict(),
+            "seen_in_training": None if seen is None else seen.to_dict(),
+        }
+        write_json(json_path, figures)

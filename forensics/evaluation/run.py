@@ -27,7 +27,7 @@ from forensics.evaluation.looks import fingerprints, same_content
 from forensics.evaluation.protocols import IN_DISTRIBUTION, PROTOCOLS, Protocol, meets
 from forensics.evaluation.result import Evaluation
 from forensics.evaluation.scores import ScoreFile, read_score_files
-from forensics.evaluation.trials import judge
+from forensics.evaluation.trials import judge, judge_by
 from forensics.folds import is_train_only
 
 SCHEMA = 1
@@ -105,13 +105,17 @@ def evaluate_scores(
         if key in done:
             evaluations.append(_again(done[key], PROTOCOLS[name]))
             continue
-        judging = judge(
-            [(score, file.fold) for score, file in chosen],
-            bits={path: one.bits for path, one in facts.items()},
-            curve=config.curve,
-            false_alarms=config.false_alarms,
-            misses=config.misses,
-        )
+        own = {file.path: file.calibration for _, file in chosen if file.calibration is not None}
+        if len(own) == len({file.path for _, file in chosen}) == 1:
+            judging = judge_by(next(iter(own.values())), [score for score, _ in chosen])
+        else:
+            judging = judge(
+                [(score, file.fold) for score, file in chosen],
+                bits={path: one.bits for path, one in facts.items()},
+                curve=config.curve,
+                false_alarms=config.false_alarms,
+                misses=config.misses,
+            )
         evaluation = evaluation_of(
             judging, PROTOCOLS[name].text, name=name, tables=Tables(config.groups, config.drawing)
         )

@@ -4,8 +4,9 @@
      "trained_on": {"subjects": [...], "sources": [...], "families": [...], "sha256": [...]},
      "scores": [{"clip": {...}, "fold": 0, "score": 1.2, "pair_scores": [...], "distance": 0.9}, ...]}
 
-A clip may also be named by its path alone; its record then comes from the corpus. Files of earlier versions have no
-"fold": who was left out then stands in the ``detector.json`` beside them.
+"calibration" may hold that of a detector that is to be judged as it is; the trials then are not calibrated anew. A clip
+may also be named by its path alone; its record then comes from the corpus. Files of earlier versions have no "fold":
+who was left out then stands in the ``detector.json`` beside them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from dataset.errors import DetectorError
 from dataset.files import sha256_file, write_json
 from dataset.records import Clip, Corpus
+from forensics.calibrate import Calibration
 from forensics.evaluation.protocols import Training
 from forensics.folds import Fold
 
@@ -43,6 +45,7 @@ class ScoreFile:
         scores: of the clips.
         complete: whether `training` is known; else it is what the corpus, or if there is none the other score files,
             have beside what was left out.
+        calibration: the detector's own, where it is to be judged by it.
     """
 
     path: Path
@@ -51,21 +54,22 @@ class ScoreFile:
     training: Training
     scores: tuple[ClipScore, ...]
     complete: bool
+    calibration: Calibration | None = None
 
 
 def write_scores(
-    path: Path, fold: Fold, trained: Sequence[Clip], scores: Sequence[ClipScore], **facts: Any
+    path: Path, fold: Fold, trained: Sequence[Clip] | Training, scores: Sequence[ClipScore], **facts: Any
 ) -> None:
     """Write the scores of one detector with the records of the clips.
 
     Args:
         path: the file.
         fold: what was left out in training.
-        trained: the clips that the detector was trained on.
+        trained: the clips that the detector was trained on, or what it has met.
         scores: of the clips that were tested.
         facts: more to keep, as JSON values.
     """
-    training = Training.of(trained)
+    training = trained if isinstance(trained, Training) else Training.of(trained)
     told = {name: sorted(values) for name, values in asdict(training).items()}
     write_json(
         path,
@@ -131,7 +135,8 @@ def read_score_files(paths: Sequence[Path], corpus: Corpus | None = None) -> lis
             if known is not None
             else Training.of([clip for clip in everything if fold.trains(clip)])
         )
-        files.append(ScoreFile(path, sha256_file(path), fold, training, scores, known is not None))
+        own = _calibration(path, one)
+        files.append(ScoreFile(path, sha256_file(path), fold, training, scores, known is not None, own))
     return files
 
 
@@ -162,6 +167,15 @@ def _fold(path: Path, told: dict[str, Any]) -> Fold:
             f"it does not say who was left out in training, nor does a detector.json beside it ({error})",
             path=path,
         ) from error
+
+
+def _calibration(path: Path, told: dict[str, Any]) -> Calibration | None:
+    if told.get("calibration") is None:
+        return None
+    try:
+        return Calibration(**told["calibration"])
+    except (TypeError, ValueError) as error:
+        raise DetectorError(f"its calibration is not understood ({error})", path=path) from error
 
 
 def _scores(path: Path, told: dict[str, Any], number: int, records: dict[str, Clip]) -> tuple[ClipScore, ...]:

@@ -7,6 +7,9 @@ import pytest
 from textures import TINY, as_windows, planted, planted_corpus, texture
 
 from dataset.errors import DetectorError
+from forensics.calibrate import Calibration
+from forensics.detectors.patch import PatchDetector
+from forensics.evaluate import score_detector
 from forensics.evaluation.config import EvaluationConfig
 from forensics.evaluation.protocols import PROTOCOLS
 from forensics.evaluation.run import evaluate_scores
@@ -83,3 +86,25 @@ def test_in_distribution_alone_is_refused_before_anything_is_trained(
     with pytest.raises(DetectorError, match="not given alone"):
         train_protocols(("in distribution",), windows, RECIPE, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_given_detector_is_judged_by_its_own_calibration_on_what_it_was_not_trained_on(
+    windows: list[ClipWindows], tmp_path: Path, calibration: Calibration
+) -> None:
+    detector = PatchDetector(TINY)
+    detector.calibration = replace(calibration, slope=2.0)
+    detector.facts = {
+        "subjects": ["person-0"],
+        "clip_sha256": [windows[0].clip.sha256],
+        "generators": ["compact-1"],
+    }
+    path = tmp_path / "model.json"
+    assert score_detector(detector, windows, path) == 1
+    outcome = evaluate_scores(EvaluationConfig(scores=((path, ""),), draws=5))
+    subject = outcome.evaluations[0]
+    assert subject.name == "held-out subject"
+    assert {row["subject"] for row in subject.rows} == {"person-1", "person-2", "person-3"}
+    for row in subject.rows:
+        assert row["log10_lr"] == pytest.approx(2 * row["score"] / 2.302585093)
+    generator = next(one for one in outcome.evaluations if one.name == "held-out generator")
+    assert {row["generator"] for row in generator.rows} == {"", "warp-1"}
