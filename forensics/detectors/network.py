@@ -138,7 +138,9 @@ class NetworkDetector(Detector):
             gradients = torch.autograd.grad(logits.sum(), maps)
             total = torch.zeros(len(shown), 1, *shown.shape[2:])
             for activation, gradient in zip(maps, gradients, strict=True):
-                part = (activation * gradient).sum(1, keepdim=True).detach().relu()
+                # Against the window's own mean: what is the same everywhere lies nowhere.
+                contrast = activation - activation.mean((2, 3), keepdim=True)
+                part = (contrast * gradient).sum(1, keepdim=True).detach().relu()
                 part = nn.functional.interpolate(part, shown.shape[2:], mode="bilinear", align_corners=False)
                 # Layers count alike, however many places they have.
                 total += part / part.amax((2, 3), keepdim=True).clamp(min=1e-12)

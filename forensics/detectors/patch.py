@@ -70,9 +70,12 @@ class PatchNetwork(WindowNetwork):
         return self._pooled(self.trunk(torch.cat([pairs, fine_detail(pairs)], 1)))
 
     def maps(self, pairs: Tensor) -> tuple[list[Tensor], Tensor]:
-        """See `WindowNetwork.maps`: every layer of the trunk."""
+        """See `WindowNetwork.maps`: the first layer of the trunk.
+
+        The deeper ones are instance-normalised: a fault in one place moves the figures of all others.
+        """
         maps = self.trunk(torch.cat([pairs, fine_detail(pairs)], 1))
-        return maps, self.classify(self._pooled(maps))[:, 0]
+        return maps[:1], self.classify(self._pooled(maps))[:, 0]
 
     def _pooled(self, maps: list[Tensor]) -> Tensor:
         pooled = []

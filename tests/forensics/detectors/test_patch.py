@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from textures import texture
+from safetensors.torch import load_file
+from textures import TINY, planted, planted_corpus, texture
 
 from dataset.errors import ModelError
 from forensics.calibrate import Calibration
 from forensics.detectors.base import Evidence, to_tensor
-from forensics.detectors.patch import PatchConfig, PatchDetector
+from forensics.detectors.patch import BASE_WEIGHTS, PatchConfig, PatchDetector
 from forensics.detectors.registry import load_detector
 from forensics.familiarity import Familiarity
+from forensics.train import TrainConfig
 
 WINDOWS = np.stack([texture(seed, 2, 64) for seed in range(5)])
 
@@ -129,3 +131,47 @@ def test_missing_weights_are_told(saved: Path) -> None:
 
 def test_the_hash_of_the_calibration_follows_the_calibration(saved: Path) -> None:
     assert PatchDetector.load(saved).calibration_sha256 != make().calibration_sha256
+
+
+def test_a_detector_can_start_from_the_discriminator_that_ships_with_the_generator() -> None:
+    stored = load_file(BASE_WEIGHTS)
+    torch.manual_seed(0)
+    network = PatchDetector(PatchConfig(ndf=32, init="people")).build()
+    first = stored["discriminator.scales.0.trunk.layers.0.0.weight"].float()
+    own = network.trunk.layers[0][0].weight
+    # Its two frames stand behind two stick figures; here they stand in front of their fine detail.
+    assert own[:, :6].equal(first[:, 6:])
+    assert not own[:, 6:].equal(first[:, 6:])
+    deeper = stored["discriminator.scales.0.trunk.layers.2.0.weight"].float()
+    assert network.trunk.layers[2][0].weight.equal(deeper)
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (PatchConfig(ndf=24, init="people"), "--set ndf=32"),
+        (PatchConfig(init="/nowhere.safetensors"), "no discriminator can be read"),
+    ],
+)
+def test_a_discriminator_that_does_not_fit_is_told_with_what_would(config: PatchConfig, told: str) -> None:
+    with pytest.raises(ModelError, match=told):
+        PatchDetector(config).build()
+
+
+def test_the_heat_falls_on_the_half_of_a_window_that_was_painted() -> None:
+    detector = PatchDetector(replace(TINY, dropout=0.0))
+    detector.fit(
+        planted_corpus(subjects=4),
+        TrainConfig(steps=80, batch=16, rate=5e-3, average=0.9, precision="float32"),
+    )
+    shares = []
+    for seed in range(20, 26):
+        video = texture(seed, 4, 48)
+        half = video.copy()
+        half[:, :, 24:] = planted(video)[:, :, 24:]
+        heat = detector.heat(np.stack([half[:-1], half[1:]], 1))
+        assert heat is not None
+        assert heat.shape == (3, 48, 48)
+        assert heat.min() >= 0
+        shares.append(heat[:, :, 28:].mean() / (heat[:, :, 28:].mean() + heat[:, :, :20].mean()))
+    assert np.mean(shares) > 0.6
