@@ -81,7 +81,7 @@ def last_layer(turns: int) -> None:
     conv = Conv(64, 3, 7, normalised=False).bfloat16().to(memory_format=torch.channels_last)
     x, dy = picture(64, 262, 518).requires_grad_(), picture(3, 256, 512)
     plain, ours = (lambda: F.conv2d(x, conv.weight, conv.bias)), (lambda: conv(x))
-    exact = F.conv2d(x.detach().float(), conv.weight.float(), conv.bias.float())
+    exact = F.conv2d(x.detach().float(), conv.weight.detach().float(), conv.bias.detach().float())
     compare("last layer forwards", plain, ours, turns, exact)
     wanted = [x, conv.weight, conv.bias]
     made = plain(), ours()
