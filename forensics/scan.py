@@ -5,6 +5,10 @@ The parts are in `forensics.scanning`.
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+from typing import Any
+
 from forensics.decide import PROPOSITIONS
 from forensics.scanning.result import (
     SCHEMA,
@@ -31,3 +35,13 @@ __all__ = [
     "Span",
     "scan",
 ]
+
+
+class _Callable(ModuleType):
+    """Lets ``forensics.scan(path)`` work whether this module or the function of its name is meant."""
+
+    def __call__(self, *args: Any, **more: Any) -> ScanResult:
+        return scan(*args, **more)
+
+
+sys.modules[__name__].__class__ = _Callable

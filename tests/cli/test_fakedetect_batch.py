@@ -45,6 +45,7 @@ def run(*arguments: str | Path | int) -> Result:
     return CliRunner().invoke(main, ["scan", *(str(argument) for argument in arguments)])
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_result_files_pages_and_a_table_and_is_not_scanned_twice(
     folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def python(
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.slow
 def test_a_detector_comes_back_from_the_hub_with_its_calibration_and_its_card(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +76,7 @@ print(json.dumps([back.name, back.weights_sha256, back.calibration_sha256]))
         assert "dataset.errors.HubError" in short.stderr
 
 
+@pytest.mark.slow
 def test_what_the_hub_refuses_is_told_in_one_line_without_the_token(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

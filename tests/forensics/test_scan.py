@@ -177,3 +177,17 @@ def test_without_a_default_detector_the_error_says_how_to_train_one(
     monkeypatch.setattr("forensics.detectors.registry.DEFAULT_FOLDER", tmp_path)
     with pytest.raises(ModelError, match="fakedetect train"):
         scan(mannequin_video)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["from forensics import Scanner, scan; scan", "import forensics; forensics.scan"],
+)
+def test_scan_can_be_called_whatever_was_imported_before(code: str) -> None:
+    import subprocess
+    import sys
+
+    told = subprocess.run(
+        [sys.executable, "-c", f"{code}('missing.mp4')"], capture_output=True, text=True, check=False
+    )
+    assert "NotAVideoError" in told.stderr

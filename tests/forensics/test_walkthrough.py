@@ -46,6 +46,7 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_the_pages_answer_what_where_how_sure_why_and_when_it_would_be_wrong(
     folder: Path, tmp_path: Path, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
