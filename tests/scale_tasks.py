@@ -30,7 +30,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Poses:
-    """Finds a person's key points, as ``dataset poses`` does, and tells the largest memory of the worker."""
+    """Finds a person's key points, as ``dataset poses`` does, and tells the worker's memory and time."""
 
     model: str = "holistic"
 
@@ -39,7 +39,9 @@ class Poses:
         from dataset.pose import estimate_poses
 
         def work(item: Item) -> dict[str, Any]:
-            return {"frames": len(estimate_poses(Path(item.uri), model=self.model)), "mb": peak_mb()}
+            begin = time.process_time()
+            frames = len(estimate_poses(Path(item.uri), model=self.model))
+            return {"frames": frames, "mb": peak_mb(), "used": time.process_time() - begin}
 
         yield work
 
@@ -61,7 +63,9 @@ class Scans:
         with Scanner(load_detector(None), pairs=self.pairs) as scanner:
 
             def work(item: Item) -> dict[str, Any]:
-                return {"verdict": scanner.scan(Path(item.uri)).verdict, "mb": peak_mb()}
+                begin = time.process_time()
+                verdict = scanner.scan(Path(item.uri)).verdict
+                return {"verdict": verdict, "mb": peak_mb(), "used": time.process_time() - begin}
 
             yield work
 

@@ -3,7 +3,8 @@
     python tests/benchmarks/scale_throughput.py [VIDEO …] [--items 8] [--workers 1 2 4] [--rounds 2]
 
 Every worker uses one thread. The numbers of workers take turns, round by round, so that what else the machine does hits
-all of them; ratios to one worker say more than seconds do. Counted is the time from the first worker's being ready to
+all of them; ratios to one worker say more than seconds do, and processor seconds an item tell whether workers are in
+each other's way. Counted is the time from the first worker's being ready to
 the last result, as models are loaded once however long a run is. Without a VIDEO, mannequins are filmed.
 """
 
@@ -43,8 +44,9 @@ def takes(folder: Path, videos: list[Path], count: int) -> None:
         shutil.copyfile(source, folder / f"{number:03d}{source.suffix}")
 
 
-def measure(folder: Path, task: Any, workers: int, out: Path) -> tuple[float, float]:
-    """Seconds for all, without the first of each worker, per counted item; and the largest worker in MB."""
+def measure(folder: Path, task: Any, workers: int, out: Path) -> tuple[float, float, float]:
+    """Seconds by the clock for all without the first of each worker, an item; processor seconds an item; and the
+    largest worker in MB."""
     items = items_from([folder], SUFFIXES)
     times: list[float] = []
 
@@ -55,7 +57,8 @@ def measure(folder: Path, task: Any, workers: int, out: Path) -> tuple[float, fl
     assert not summary.failed, summary.failed
     results = [json.loads(path.read_text("utf-8"))["result"] for path in out.glob("*.json")]
     # The first report is that nothing is done; the next ones, one a worker, include the loading of the models.
-    return (times[-1] - times[workers]) / (len(items) - workers), max(one["mb"] for one in results)
+    used = statistics.median(one["used"] for one in results)
+    return (times[-1] - times[workers]) / (len(items) - workers), used, max(one["mb"] for one in results)
 
 
 def main() -> None:
@@ -71,25 +74,31 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     table: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0]}
     print(f"{table['cores']} cores, load {table['load']:.1f} before\n")
-    print("| | workers | s an item | times one worker | MB of a worker |\n|-|-:|-:|-:|-:|")
+    print(
+        "| | workers | s an item | times one worker | processor s an item | MB of a worker |\n|-|-:|-:|-:|-:|-:|"
+    )
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         takes(root / "takes", options.videos, options.items)
         for name in options.what:
             task = Poses() if name == "poses" else Scans()
-            found: dict[int, list[tuple[float, float]]] = {workers: [] for workers in options.workers}
+            found: dict[int, list[tuple[float, float, float]]] = {workers: [] for workers in options.workers}
             for turn in range(options.rounds):
                 for workers in options.workers:
                     out = root / f"{name}-{turn}-{workers}"
                     found[workers].append(measure(root / "takes", task, workers, out))
             base = options.workers[0]
             for workers, all_ in found.items():
-                each = statistics.median(one for one, _ in all_)
+                each = statistics.median(one for one, _, _ in all_)
+                used = statistics.median(one for _, one, _ in all_)
                 # Round by round: both of a pair met the same machine.
-                ratio = statistics.median(a / b for (a, _), (b, _) in zip(found[base], all_, strict=True))
-                memory = max(mb for _, mb in all_)
-                table[f"{name} {workers}"] = {"seconds": each, "ratio": ratio, "mb": memory}
-                print(f"| {name} | {workers} | {each:.2f} | {ratio:.2f} | {memory:.0f} |", flush=True)
+                ratio = statistics.median(a[0] / b[0] for a, b in zip(found[base], all_, strict=True))
+                memory = max(mb for _, _, mb in all_)
+                table[f"{name} {workers}"] = {"seconds": each, "ratio": ratio, "used": used, "mb": memory}
+                print(
+                    f"| {name} | {workers} | {each:.2f} | {ratio:.2f} | {used:.2f} | {memory:.0f} |",
+                    flush=True,
+                )
     if options.json:
         options.json.write_text(json.dumps(table, indent=2) + "\n", "utf-8")
 
