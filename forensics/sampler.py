@@ -21,22 +21,26 @@ from forensics.windows import ClipWindows, wanted_rows
 
 Window = npt.NDArray[np.uint8]
 T = TypeVar("T")
+#: How a clip was degraded that was not.
+ORIGINAL = ""
 
 
 @dataclass
 class _Source:
-    """What one subject gives: fakes with the real windows to set beside them."""
+    """What one subject gives: fakes with the real windows to set beside them, by how the clips were degraded."""
 
-    fakes: list[ClipWindows]
-    reals: list[ClipWindows]
+    fakes: dict[str, list[ClipWindows]]
+    reals: dict[str, list[ClipWindows]]
 
 
 class Sampler:
     """Draws balanced batches: a subject, one of its fakes, a window, and beside it the same window of the real clip.
 
-    A fake without a frame-for-frame pair gets a real window of the same part of the same person, or of anybody where
-    that person has none. Subjects who have only real clips are not drawn otherwise: their looks would come to speak for
-    "real" (tried, and worse on people left out); they serve to calibrate.
+    Half of the fakes are originals, however many degraded copies a corpus has of each: a detector that sees three
+    copies for each original learns more slowly and tells unseen people apart less well. A fake without a
+    frame-for-frame pair gets a real window of the same part of the same person, or of anybody where that person has
+    none. Subjects who have only real clips are not drawn otherwise: their looks would come to speak for "real" (tried,
+    and worse on people left out); they serve to calibrate.
 
     Args:
         clips: windows with a margin.
@@ -53,10 +57,11 @@ class Sampler:
         used = [clip for clip in clips if wanted_rows(clip.parts, parts)]
         self._rows = {clip.clip.path: wanted_rows(clip.parts, parts) for clip in used}
         self._by_path = {clip.clip.path: clip for clip in used}
-        sources: dict[str, _Source] = defaultdict(lambda: _Source([], []))
+        sources: dict[str, _Source] = defaultdict(lambda: _Source({}, {}))
         for clip in used:
             source = sources[clip.clip.subject]
-            (source.fakes if clip.clip.label == "fake" else source.reals).append(clip)
+            of_label = source.fakes if clip.clip.label == "fake" else source.reals
+            of_label.setdefault(_way(clip), []).append(clip)
         self._sources = [source for _, source in sorted(sources.items()) if source.fakes]
         self._reals = [clip for clip in used if clip.clip.label == "real"]
         if not self._sources or not self._reals:
@@ -96,15 +101,21 @@ class Sampler:
     def couple(self, random: np.random.Generator) -> tuple[Window, Window]:
         """A fake window and the real one that stands beside it, with their margin, undegraded."""
         source = _pick(random, self._sources)
-        fake = _pick(random, source.fakes)
+        ways = sorted(source.fakes)
+        way = ORIGINAL if ORIGINAL in source.fakes and random.random() < 0.5 else _pick(random, ways)
+        fake = _pick(random, source.fakes[way])
         index = _pick(random, self._rows[fake.clip.path])
         mirrored = self._by_path.get(fake.clip.pair or "")
         if mirrored is not None and mirrored.parts == fake.parts:
             return fake.pixels[index], mirrored.pixels[index]
-        other = _pick(random, source.reals or self._reals)
+        other = _pick(random, source.reals.get(way) or self._reals)
         rows = wanted_rows(other.parts, (fake.parts[index],))
         # Any window where the clip does not show that part.
         return fake.pixels[index], other.pixels[_pick(random, rows or self._rows[other.clip.path])]
+
+
+def _way(clip: ClipWindows) -> str:
+    return clip.clip.origin.get("degraded", ORIGINAL)
 
 
 def _pick(random: np.random.Generator, items: Sequence[T]) -> T:

@@ -101,11 +101,11 @@ def test_batches_hold_each_fake_beside_the_same_window_of_its_real_clip() -> Non
     fake = make_clip("fake.mp4", "a", fake=True, pair="real.mp4")
     sampler = Sampler([as_windows(record, real), as_windows(fake, marked)], 64, seed=0)
     for step in range(20):
-        # Inverted pictures stay mirror images of each other under a shared flip and cut; noise and gamma differ.
+        # Inverted pictures stay each other's opposites under a shared flip and cut; noise, gamma and captions differ.
         windows, labels = sampler.draw(step, 2)
         assert labels.tolist() == [0, 1]
         together = np.corrcoef(windows[0].ravel().astype(float), windows[1].ravel().astype(float))[0, 1]
-        assert together < -0.9
+        assert together < -0.5
 
 
 def test_a_fake_without_a_pair_gets_a_real_window_of_the_same_part() -> None:
@@ -118,6 +118,19 @@ def test_a_fake_without_a_pair_gets_a_real_window_of_the_same_part() -> None:
     for step in range(20):
         window = sampler.couple(np.random.default_rng(step))[1]
         assert any(np.array_equal(window, real.pixels[row]) for row in (0, 2))
+
+
+def test_half_of_the_fakes_drawn_are_originals_however_many_copies_there_are() -> None:
+    video = texture(0, 5, 64)
+    clips = [as_windows(make_clip("real.mp4", "a", fake=False), video)]
+    for number in range(9):
+        clip = make_clip(f"fake{number}.mp4", "a", fake=True)
+        origin = {"degraded": f"crf {number}"} if number else {}
+        clips.append(as_windows(replace(clip, origin=origin), np.full_like(video, number)))
+    sampler = Sampler(clips, 64, seed=0)
+    drawn = [int(sampler.couple(np.random.default_rng(step))[0].max()) for step in range(200)]
+    assert 80 < drawn.count(0) < 140
+    assert len(set(drawn)) == 9
 
 
 def test_fakes_alone_are_refused() -> None:
@@ -140,7 +153,9 @@ def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(tmp_path: Path) ->
         train_network(windows, TINY, config, stop, run=run)
     steps: list[int] = []
     resumed = train_network(windows, TINY, config, lambda done, *_: steps.append(done), run=run)
-    assert steps == [5, 6]
+    # Where it goes on depends on how long a checkpoint takes to write; that it goes on does not.
+    assert steps[-1] == 6
+    assert len(steps) < 6
     for name, value in whole.tensors().items():
         assert torch.equal(value, resumed.tensors()[name]), name
     assert not (tmp_path / "training").exists()
