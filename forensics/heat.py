@@ -17,6 +17,8 @@ Image = npt.NDArray[np.uint8]
 Heat = npt.NDArray[np.float32]
 Box = tuple[int, int, int, int]
 
+#: Standard deviation of the smoothing inside a window, in its sides.
+_SMOOTH = 1 / 16
 GRADIENT, OCCLUSION = "gradient", "occlusion"
 
 
@@ -107,11 +109,15 @@ def onto_frame(
 
 
 def _relative(heat: Heat) -> Heat:
-    """From 0 at the coldest place to 1 at the hottest; a window that is equally warm everywhere is warm everywhere."""
-    low, high = float(heat.min()), float(heat.max())
+    """From 0 at the coldest place to 1 at the hottest; a window that is equally warm everywhere is warm everywhere.
+
+    Smoothed: gradients peak in single pixels, and nobody could see anything but those.
+    """
+    smooth = cv2.GaussianBlur(heat, (0, 0), max(heat.shape[0] * _SMOOTH, 0.5))
+    low, high = float(smooth.min()), float(smooth.max())
     if high - low < 1e-9:
         return np.ones_like(heat)
-    return np.asarray((heat - low) / (high - low), np.float32)
+    return np.asarray((smooth - low) / (high - low), np.float32)
 
 
 def overlay(image: Image, heat: Heat) -> Image:
