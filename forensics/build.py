@@ -8,7 +8,9 @@ from pathlib import Path
 from dataset.files import sha256_file, write_json
 from dataset.provenance import VERSION
 from dataset.records import CORPUS_FILE, Corpus
+from dataset.video import VideoInfo, frame_times
 from forensics.crossfit import Recipe, crossfit
+from forensics.decide import bits_per_pixel
 from forensics.detectors.base import Detector, Progress
 from forensics.evaluate import Evaluation, evaluate_crossfit
 from forensics.windows import ClipWindows
@@ -49,7 +51,7 @@ def build_detector(
     evaluation = evaluate_crossfit(result)
     detector = result.everybody
     assert detector is not None
-    detector.calibration = result.calibrate()
+    detector.calibration = result.calibrate(bits=_bits(corpus))
     detector.facts = {
         "tool": f"danceproof {VERSION}",
         "recipe": recipe.to_dict(),
@@ -66,3 +68,15 @@ def build_detector(
         detector.save(out)
         write_json(Path(out) / EVALUATION_FILE, evaluation.to_dict())
     return detector, evaluation
+
+
+def _bits(corpus: Corpus) -> dict[str, float]:
+    """Bits a pixel of every clip, by its path."""
+    found = {}
+    for clip in corpus.clips:
+        path = corpus.absolute(clip)
+        info = VideoInfo.from_path(path)
+        bits = bits_per_pixel(info.size_bytes, info.width, info.height, len(frame_times(path)))
+        if bits is not None:
+            found[clip.path] = bits
+    return found

@@ -6,7 +6,7 @@ like none of them, and scores the clips of the group.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,8 +42,12 @@ class Crossfit:
     untested: list[str]
     everybody: Detector | None = None
 
-    def calibrate(self, without: Sequence[str] = ()) -> Calibration:
+    def calibrate(self, without: Sequence[str] = (), bits: Mapping[str, float] | None = None) -> Calibration:
         """Fit a calibration on the scores, leaving out clips of the people in `without`.
+
+        Args:
+            without: people who have no part in it.
+            bits: bits a pixel of each clip by its path; what is compressed much harder will not be judged.
 
         Raises:
             DetectorError: too few people or only one label remain.
@@ -57,6 +61,9 @@ class Crossfit:
             method=f"scores of clips by detectors that had not seen their people ({len(self.folds)} groups)",
             hashes=[item.clip.sha256 for item in used],
             least_pairs=min(len(item.pair_scores) for item in used) if used else 0,
+            least_bits=min((bits[item.clip.path] for item in used if item.clip.path in bits), default=0.0)
+            if bits
+            else 0.0,
         )
 
     def can_calibrate(self, without: Sequence[str] = ()) -> bool:

@@ -20,6 +20,7 @@ import torch
 
 from dataset.errors import DanceproofError, DetectorError
 from dataset.files import write_json
+from dataset.work.child import end_with_parent
 from forensics.detectors.base import Detector, Progress
 from forensics.detectors.registry import load_detector
 from forensics.folds import judgeable, trainable
@@ -221,6 +222,8 @@ def _in_processes(
 def _work(
     windows: Sequence[ClipWindows], recipe: Recipe, job: Job, folder: Path, mark: str, threads: int, news: Any
 ) -> None:
+    # A run that is killed must not leave its workers training against the next one.
+    end_with_parent()
     torch.set_num_threads(threads)
 
     def progress(done: int, _: int | None, note: str) -> None:

@@ -99,7 +99,10 @@ def scan(
         raise click.UsageError(f"{html} can hold the report of one video; give a folder for {len(items)}")
     work = _Work(
         task=ScanTask(
-            None if model is None else str(model), pairs, pictures=html is not None or out is not None
+            None if model is None else str(model),
+            pairs,
+            pictures=html is not None or out is not None,
+            clock=out is None,
         ),
         items=items,
         failures=failures,

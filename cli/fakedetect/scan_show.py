@@ -31,9 +31,10 @@ def show(result: Mapping[str, Any]) -> None:
         lines += _person(person)
     lines += [Text(f"  problem: {problem}") for problem in result["problems"]]
     tool = result["tool"]
+    taken = f" in {result['seconds']:.1f} s" if "seconds" in result else ""
     lines.append(
         Text(
-            f"  {result['pairs']} frame pairs in {result['seconds']:.1f} s, "
+            f"  {result['pairs']} frame pairs{taken}, "
             f"sha256 {result['video']['sha256'][:16]}… before and after, "
             f"detector {tool['detector_sha256'][:16] or 'never saved'}…",
             style="dim",

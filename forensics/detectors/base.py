@@ -13,8 +13,9 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -101,11 +102,13 @@ class Scores:
         pairs: (P,) logits, above zero speaks for a fake; NaN where this detector cannot judge the pair.
         windows: (N,) logits; None where a detector does not judge single windows.
         distance: from the training data, 1 is usual; None where the detector has no such notion.
+        opinions: where a score is made from several detectors', the probability of a fake that each would give alone.
     """
 
     pairs: npt.NDArray[np.float64]
     windows: npt.NDArray[np.float64] | None = None
     distance: float | None = None
+    opinions: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def score(self) -> float | None:
@@ -273,6 +276,19 @@ class Detector(ABC):
             raise ModelError(f"not a detector of this version ({error})", path=root) from error
         detector.weights_sha256 = found
         return detector
+
+    @staticmethod
+    def from_pretrained(name: str | Path, **options: Any) -> Detector:
+        """A detector of whatever kind from a folder or a hub; see `forensics.hub.from_pretrained`."""
+        from forensics.hub import from_pretrained
+
+        return from_pretrained(name, **options)
+
+    def push_to_hub(self, repository: str, **options: Any) -> str:
+        """Put this detector on a hub with a card; see `forensics.hub.push_to_hub`."""
+        from forensics.hub import push_to_hub
+
+        return push_to_hub(self, repository, **options)
 
 
 def read_settings(root: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dataset.errors import DetectorError, ModelError
+from forensics.curves import fit_logistic
 from forensics.detectors.base import Detector, Evidence, Progress, Scores
 from forensics.detectors.registry import configure, detector_class, register
 from forensics.familiarity import Familiarity
@@ -71,6 +72,8 @@ class FusedDetector(Detector):
         count = len(names)
         self.centre, self.spread = np.zeros(count), np.ones(count)
         self.weights, self.bias = np.full(count, 1 / count), 0.0
+        # Each member's own logistic curve, for what it would say alone.
+        self.slopes, self.intercepts = np.zeros(count), np.zeros(count)
 
     @property
     def needs_second_pose(self) -> bool:  # type: ignore[override]
@@ -142,6 +145,11 @@ class FusedDetector(Detector):
         deviation = np.where(known, table - self.centre, 0)
         self.spread = np.maximum(np.sqrt((deviation**2).sum(0) / count), 1e-6)
         self.weights, self.bias = _fit_weights(deviation / self.spread, fake, subjects)
+        for column in range(len(self.members)):
+            seen = known[:, column]
+            if fake[seen].any() and not fake[seen].all():
+                curve = fit_logistic(table[seen, column], fake[seen])
+                self.slopes[column], self.intercepts[column] = curve
 
     def judge(self, evidence: Evidence) -> Scores:
         """See `Detector.judge`. Where a member cannot judge a pair it says neither this nor that."""
@@ -153,7 +161,16 @@ class FusedDetector(Detector):
             of_windows = [s.pairs[evidence.pairs] if s.windows is None else s.windows for s in found]
             windows = self._together(of_windows)
         distances = [scores.distance for scores in found if scores.distance is not None]
-        return Scores(pairs, windows, max(distances, default=None))
+        return Scores(pairs, windows, max(distances, default=None), self._opinions(found))
+
+    def _opinions(self, found: Sequence[Scores]) -> dict[str, float]:
+        """What each member would say alone; of those that have a say at all."""
+        curves = zip(self.members, found, self.weights, self.slopes, self.intercepts, strict=True)
+        return {
+            name: float(1 / (1 + np.exp(-np.clip(slope * scores.score + intercept, -30, 30))))
+            for name, scores, weight, slope, intercept in curves
+            if weight > 0 and scores.score is not None
+        }
 
     def _together(self, scores: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
         table = np.stack(scores, 1)
@@ -181,7 +198,7 @@ class FusedDetector(Detector):
         for name, member in self.members.items():
             for key, array in vars(member.familiarity).items() if member.familiarity else ():
                 stored[f"{name}/{_KNOWN}{key}"] = torch.from_numpy(np.atleast_1d(array).astype(np.float32))
-        weights = np.stack([self.centre, self.spread, self.weights])
+        weights = np.stack([self.centre, self.spread, self.weights, self.slopes, self.intercepts])
         return stored | {
             "weights": torch.from_numpy(weights),
             "bias": torch.tensor([self.bias], dtype=torch.float64),
@@ -198,7 +215,7 @@ class FusedDetector(Detector):
             }
             member.put_tensors(own)
             member.familiarity = Familiarity(**known) if known else None
-        self.centre, self.spread, self.weights = tensors["weights"].numpy()
+        self.centre, self.spread, self.weights, self.slopes, self.intercepts = tensors["weights"].numpy()
         self.bias = float(tensors["bias"][0])
         if len(self.weights) != len(self.members):
             raise ModelError(f"{len(self.weights)} weights for {len(self.members)} members")

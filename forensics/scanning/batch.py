@@ -27,11 +27,14 @@ class ScanTask:
         model: folder of the detector, the one that ships if None.
         pairs: frame pairs to look at.
         pictures: whether results hold pictures for the reports.
+        clock: whether results tell when and how fast they were made. Without, their bytes are the same whichever
+            worker on whichever machine has made them; the date of a result's file says when.
     """
 
     model: str | None = None
     pairs: int = 20
     pictures: bool = True
+    clock: bool = False
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Item], dict[str, Any]]]:
@@ -48,6 +51,8 @@ class ScanTask:
             def scan(item: Item) -> dict[str, Any]:
                 with local_file(item) as path:
                     result = scanner.scan(path).to_dict()
+                if not self.clock:
+                    del result["date"], result["seconds"]
                 return result | {"path": item.uri}
 
             yield scan

@@ -24,7 +24,7 @@ def row(result: Mapping[str, Any]) -> dict[str, Any]:
     low, high = result["interval"] or (None, None)
     return {
         **{
-            name: result[name]
+            name: result.get(name)
             for name in ("path", "verdict", "probability", "log10_lr", "pairs", "date", "seconds")
         },
         **{name: video[name] for name in ("duration", "width", "height", "codec", "container", "sha256")},

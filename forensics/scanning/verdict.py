@@ -62,6 +62,7 @@ def judge_person(
         height=float(np.median([sighting.height for sighting in person.sightings])),
         distance=scores.distance,
         bits=bits,
+        opinions=scores.opinions,
     )
     found = _decide(facts, calibration, least_height)
     enough = calibration is not None and len(judged) >= LEAST_PAIRS

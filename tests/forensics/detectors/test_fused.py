@@ -52,6 +52,27 @@ def test_a_member_weighs_by_how_well_it_tells_and_never_less_than_nothing() -> N
     assert patch > temporal > posemotion == 0
 
 
+def test_each_member_tells_what_it_would_say_alone_and_keeps_it_when_saved(tmp_path: Path) -> None:
+    windows = planted_corpus(subjects=4)
+    detector = crossfit(
+        windows, Recipe(CONFIG, QUICK, ViewConfig(window=48), folds=2), tmp_path, everybody=True
+    ).everybody
+    assert isinstance(detector, FusedDetector)
+    detector.weigh({"patch": scores_of(3, 1), "temporal": scores_of(3, 2)})
+    evidence = windows[0].evidence(48)
+    told = detector.judge(evidence).opinions
+    assert set(told) == {"patch", "temporal"}
+    for name, value in told.items():
+        assert 0 <= value <= 1
+        score = detector.members[name].judge(evidence).score
+        assert score is not None
+        column = list(detector.members).index(name)
+        odds = detector.slopes[column] * score + detector.intercepts[column]
+        assert value == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-6)
+    detector.save(tmp_path / "kept")
+    assert load_detector(tmp_path / "kept").judge(evidence).opinions == pytest.approx(told)
+
+
 def test_a_member_that_cannot_judge_a_clip_takes_no_side() -> None:
     detector = fused("patch", "temporal")
     partly = [replace(s, score=None) if row % 3 == 0 else s for row, s in enumerate(scores_of(1.5, 2))]
