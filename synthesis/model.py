@@ -82,8 +82,14 @@ class TargetModel:
 
     @property
     def name(self) -> str:
-        """What the generator is called in a corpus: preset, window height, training steps."""
-        return f"{self.config.preset}-{self.shape[1]}-{self.steps}"
+        """What the generator is called in a corpus: family, window height, training steps.
+
+        The family is the preset; one that paints the person from nothing instead of bending real frames leaves other
+        traces, and is another family.
+        """
+        paints = self.config.preset == "compact" and not self.config.network.copy
+        family = "compact_painting" if paints else self.config.preset
+        return f"{family}-{self.shape[1]}-{self.steps}"
 
     def save(self, folder: str | Path) -> None:
         """Write all but the weights, then the weights, then ``model.json``, each atomically."""
