@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dataset.files import sha256_file, write_json
@@ -28,6 +28,7 @@ def build_detector(
     *,
     world: World | None = None,
     workers: int = 1,
+    bits: Mapping[str, float] | None = None,
 ) -> tuple[Detector, Evaluation]:
     """Train and calibrate a detector, and say how good it is on people it had not seen.
 
@@ -42,6 +43,7 @@ def build_detector(
         progress: called with optimiser steps done, in all, and a note.
         world: the processes that train each detector together; the leading one writes.
         workers: processes of this machine that train one detector each.
+        bits: bits a pixel of each clip by its path, see `clip_bits`; without, no video is too compressed to be judged.
 
     Raises:
         DetectorError: too few people, or nothing to train on.
@@ -51,7 +53,7 @@ def build_detector(
     evaluation = evaluate_crossfit(result)
     detector = result.everybody
     assert detector is not None
-    detector.calibration = result.calibrate(bits=_bits(corpus))
+    detector.calibration = result.calibrate(bits=bits)
     detector.facts = {
         "tool": f"danceproof {VERSION}",
         "recipe": recipe.to_dict(),
@@ -70,8 +72,12 @@ def build_detector(
     return detector, evaluation
 
 
-def _bits(corpus: Corpus) -> dict[str, float]:
-    """Bits a pixel of every clip, by its path."""
+def clip_bits(corpus: Corpus) -> dict[str, float]:
+    """Bits a pixel of every clip of a corpus, by its path.
+
+    Raises:
+        VideoError: a clip cannot be read.
+    """
     found = {}
     for clip in corpus.clips:
         path = corpus.absolute(clip)

@@ -95,7 +95,7 @@ def _from_corpus(
     world: World,
 ) -> None:
     from dataset.records import Corpus
-    from forensics.build import build_detector
+    from forensics.build import build_detector, clip_bits
     from forensics.crossfit import prepare
     from forensics.folds import without
 
@@ -104,7 +104,7 @@ def _from_corpus(
         windows = prepare(loaded, recipe, cache, _update(bar), world)
     with _shown("training", world) as bar:
         _, evaluation = build_detector(
-            loaded, windows, out, recipe, _update(bar), world=world, workers=workers
+            loaded, windows, out, recipe, _update(bar), world=world, workers=workers, bits=clip_bits(loaded)
         )
     if world.leads:
         print_tables(evaluation)
