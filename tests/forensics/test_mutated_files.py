@@ -23,7 +23,7 @@ EACH = 20
 #: Seconds for one file; on an idle core the slowest takes a tenth of one.
 TIME_LIMIT = 30.0
 #: Megabytes beyond what the process has when a file begins.
-MEMORY_LIMIT = 500
+MEMORY_LIMIT = 1000
 Outcome = dict[str, Any]
 
 
