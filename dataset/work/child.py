@@ -13,6 +13,7 @@ import pickle
 import sys
 import threading
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -21,9 +22,15 @@ READY, UNFIT, DONE, RAISED = "ready", "unfit", "done", "raised"
 
 
 def main(descriptor: int) -> None:
-    """Serve the connection until it is closed."""
+    """Serve the connection until it is closed; a parent that has what it wants may close it at any moment."""
     connection = Connection(descriptor)
     end_with_parent()
+    # Nobody is left who could be told.
+    with suppress(EOFError, ConnectionError):
+        _serve(connection)
+
+
+def _serve(connection: Connection) -> None:
     sys.path[:] = connection.recv()
     task_bytes = connection.recv_bytes()
     try:
