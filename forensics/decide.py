@@ -222,7 +222,7 @@ def _beyond(calibration: Calibration, score: float) -> str:
 
 
 def _straddling(calibration: Calibration, score: float) -> str:
-    return (
-        f"between the thresholds: {_stated(calibration, score)}, called real up to {calibration.real_to:.3f} "
-        f"and fake from {calibration.fake_from:.3f}, the whole interval beyond them"
-    )
+    asked = f"called real up to {calibration.real_to:.3f} and fake from {calibration.fake_from:.3f}"
+    if calibration.interval(score) is not None:
+        asked += " on, which the whole interval has to lie beyond"
+    return f"between the thresholds: {_stated(calibration, score)}, {asked}"
