@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from dataset.errors import DanceproofError, DetectorError
 from dataset.files import write_json
@@ -225,6 +226,8 @@ def _work(
     # A run that is killed must not leave its workers training against the next one.
     end_with_parent()
     torch.set_num_threads(threads)
+    # NumPy's linear algebra has threads of its own; those of several workers spin for minutes against each other.
+    threadpool_limits(threads)
 
     def progress(done: int, _: int | None, note: str) -> None:
         news.put((job.name, done, note))
