@@ -14,9 +14,12 @@ from forensics.calibrate import Calibration
 from forensics.detector import Detector, DetectorConfig
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
-    """Small networks are slower on several threads, and sums come out differently."""
+    """Small networks are slower on several threads, and sums come out differently.
+
+    For the whole module, so that what its fixtures train is covered as well.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
