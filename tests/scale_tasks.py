@@ -56,7 +56,7 @@ class Scans:
     def open(self) -> Iterator[Callable[[Item], dict[str, Any]]]:
         import torch
 
-        from forensics.detector import load_detector
+        from forensics.detectors import load_detector
         from forensics.scan import Scanner
 
         torch.set_num_threads(1)

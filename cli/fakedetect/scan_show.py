@@ -13,15 +13,7 @@ def show(result: Mapping[str, Any]) -> None:
     """Print what a scan says, for people."""
     from rich.text import Text
 
-    colour = _COLOURS[result["verdict"]]
-    head = Text.assemble(f"{result['path']}: ", (result["verdict"].upper(), f"bold {colour}"))
-    if result["probability"] is not None:
-        head.append(
-            f"  probability of a fake {result['probability']:.3f}, log10 LR {result['log10_lr']:+.2f}"
-        )
-        if result["interval"] is not None:
-            head.append(" ({:+.2f} to {:+.2f})".format(*result["interval"]))
-    lines = [head]
+    lines = [_head(result)]
     lines += [Text(f"  {reason}") for reason in result["reasons"]]
     if result["statement"]:
         lines.append(Text(f"  the file says about itself: {result['statement']}"))

@@ -38,7 +38,7 @@ class Measuring(Detector):
     """
 
     #: Raise when the same clip is measured differently, so that old figures are not read.
-    version = 1
+    version = 2
 
     @abstractmethod
     def measure(self, evidence: Evidence) -> Figures:

@@ -72,7 +72,7 @@ def each_of(folder: Path) -> list[dict[str, float]]:
     from dataset.errors import DanceproofError
     from dataset.video import VideoInfo
     from dataset.work import items_from
-    from forensics.detector import load_detector
+    from forensics.detectors import load_detector
     from forensics.scan import Scanner
 
     found = []
@@ -124,7 +124,7 @@ def main() -> None:
                 table["bytes"][f"{label} {codec}"] = path.stat().st_size
                 table["decode_ms"][f"{label} {codec}"] = row[-1]
             print(f"| {label} | " + " | ".join(f"{value:.1f}" for value in row) + " |", flush=True)
-        from forensics.detector import load_detector
+        from forensics.detectors import load_detector
         from forensics.scan import Scanner
 
         print("\n| | poses, ms a frame | scan of 20 frame pairs, s a video |\n|-|-:|-:|")

@@ -17,7 +17,7 @@ from textures import texture, write_video
 from cli.fakedetect import main
 from dataset.mannequin import Performer, film
 from forensics.calibrate import Calibration
-from forensics.detector import Detector, DetectorConfig
+from forensics.detectors.patch import PatchConfig, PatchDetector
 
 Model = Callable[[float], Path]
 
@@ -25,9 +25,9 @@ Model = Callable[[float], Path]
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
     def make(score: float) -> Path:
-        detector = Detector(DetectorConfig(ndf=4))
-        torch.nn.init.zeros_(detector.classify.weight)
-        torch.nn.init.constant_(detector.classify.bias, score)
+        detector = PatchDetector(PatchConfig(ndf=4))
+        torch.nn.init.zeros_(detector.network.classify.weight)
+        torch.nn.init.constant_(detector.network.classify.bias, score)
         detector.calibration = Calibration(1.0, 0.0, 0.9, 0.2, 1e6, 0.01, 0.05, 8, 8, 4, "made for a test")
         detector.save(tmp_path / "model")
         return tmp_path / "model"

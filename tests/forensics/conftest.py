@@ -11,7 +11,7 @@ from textures import texture, write_video
 
 from dataset.mannequin import Performer, film
 from forensics.calibrate import Calibration
-from forensics.detector import Detector, DetectorConfig
+from forensics.detectors.patch import PatchConfig, PatchDetector
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -45,16 +45,16 @@ def calibration() -> Calibration:
 
 
 @pytest.fixture
-def biased(calibration: Calibration) -> Callable[[float], Detector]:
+def biased(calibration: Calibration) -> Callable[[float], PatchDetector]:
     """Detectors that give every window the same score."""
 
-    def make(score: float) -> Detector:
+    def make(score: float) -> PatchDetector:
         torch.manual_seed(0)
-        detector = Detector(DetectorConfig(ndf=4))
-        torch.nn.init.zeros_(detector.classify.weight)
-        torch.nn.init.constant_(detector.classify.bias, score)
+        detector = PatchDetector(PatchConfig(ndf=4))
+        torch.nn.init.zeros_(detector.network.classify.weight)
+        torch.nn.init.constant_(detector.network.classify.bias, score)
         detector.calibration = calibration
-        return detector.eval()
+        return detector
 
     return make
 

@@ -117,6 +117,8 @@ def test_a_folder_is_loaded_without_a_hub_and_held_to_the_hash_that_was_asked_fo
 ) -> None:
     detector.save(tmp_path)
     assert hubs.from_pretrained(tmp_path, weights_sha256=detector.weights_sha256).name == "patch"
+    same = Detector.from_pretrained(tmp_path, weights_sha256=detector.weights_sha256)
+    assert same.weights_sha256 == detector.weights_sha256
     with pytest.raises(ModelError, match="not 0000"):
         hubs.from_pretrained(tmp_path, weights_sha256="0" * 64)
 

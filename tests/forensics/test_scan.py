@@ -13,12 +13,12 @@ from dataset.errors import ModelError, VideoError
 from dataset.provenance import Statement, find_identity, signed_video
 from dataset.video import read_frames
 from forensics import scan
-from forensics.detector import Detector
+from forensics.detectors.patch import PatchDetector
 from forensics.familiarity import Familiarity
 from forensics.scan import PersonFinding
 from forensics.scanning.verdict import worst
 
-Biased = Callable[[float], Detector]
+Biased = Callable[[float], PatchDetector]
 
 
 @pytest.mark.parametrize(("score", "verdict"), [(4.0, "fake"), (-4.0, "real"), (0.5, "inconclusive")])
@@ -53,7 +53,7 @@ def test_views_unlike_the_training_data_are_inconclusive_without_a_number(
     mannequin_video: Path, biased: Biased
 ) -> None:
     detector = biased(9.0)
-    random = np.random.default_rng(0).standard_normal((50, detector.classify.in_features))
+    random = np.random.default_rng(0).standard_normal((50, detector.network.classify.in_features))
     detector.familiarity = Familiarity.fit((random * 1e-3 + 50).astype(np.float32))
     assert detector.calibration is not None
     detector.calibration = replace(detector.calibration, unfamiliar_from=2.0)
