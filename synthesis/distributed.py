@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -58,7 +59,8 @@ def join(device: str = "auto") -> Iterator[World]:
     if not launched():
         yield World(device=where)
         return
-    store, rank, size = next(dist.rendezvous("env://", timeout=_PATIENCE))
+    shared, rank, size = next(dist.rendezvous("env://", timeout=_PATIENCE))
+    store = dist.PrefixStore(f"danceproof/{agree_on_start(shared, rank, size)}", shared)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     world = World(rank, size, where, store=store, local_size=local)
     if where.type == "cuda":
@@ -75,6 +77,53 @@ def join(device: str = "auto") -> Iterator[World]:
             raise PeerError("another process of this run failed first", told=True) from error
         raise
     dist.destroy_process_group()
+
+
+def agree_on_start(store: dist.Store, rank: int, size: int, patience: timedelta = _PATIENCE) -> str:
+    """A word that the processes of this start have in common, and no earlier start had.
+
+    When ``torchrun`` starts the processes of a run anew (``--max-restarts``), they meet in the store of the first
+    start, where that one's keys still stand: gloo would connect to ports of processes that are gone. The number of
+    restarts does not part them, as each machine counts its own. So every process leaves a word that it has just made
+    up; the leading one proposes a start with the words that it finds; who finds its own among them agrees; and when
+    all have agreed to the same proposal, it is the one. What an earlier start left can take part in none of this.
+
+    Args:
+        store: that all of them reach.
+        rank, size: of this process, and how many there are.
+        patience: how long to wait for the others.
+
+    Raises:
+        PeerError: they did not all come.
+    """
+    own, until = secrets.token_hex(8), time.monotonic() + patience.total_seconds()
+
+    def read(name: str) -> str:
+        key = f"danceproof/start/{name}"
+        return store.get(key).decode() if store.check([key]) else ""
+
+    def write(name: str, value: str) -> None:
+        store.set(f"danceproof/start/{name}", value)
+
+    write(f"word {rank}", own)
+    proposed: list[str] = []
+    while time.monotonic() < until:
+        if rank == 0:
+            words = [read(f"word {other}") for other in range(size)]
+            if words != proposed:
+                proposed = words
+                write("proposal", " ".join([secrets.token_hex(8), *words]))
+        proposal = read("proposal").split(" ")
+        if len(proposal) == size + 1 and proposal[1 + rank] == own:
+            write(f"agreed {rank}", proposal[0])
+            if rank == 0 and all(read(f"agreed {other}") == proposal[0] for other in range(size)):
+                write("start", proposal[0])
+            if read("start") == proposal[0]:
+                return proposal[0]
+        time.sleep(0.02)
+    raise PeerError(
+        "not all processes of this run have come", hint="look for their messages, and start them again"
+    )
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,6 +1,7 @@
 """A detector's training as a process of its own, for tests: python detector_run.py OUT STEPS [--die STEP]
 
-Started by torchrun it is one of several. A checkpoint after every step; --die ends the process by SIGKILL after one.
+Started by torchrun it is one of several. A checkpoint after every step; --die ends the process by SIGKILL after one,
+of several the last, and only when torchrun has not started them anew.
 SGD stands in for AdamW, which divides gradients by their size: it would turn those that are zero but for rounding (of
 a bias before a normalisation) into steps of full size, and would hide a wrong factor.
 """
@@ -44,7 +45,8 @@ def train(out: Path, steps: int, die: int | None = None) -> None:
 
     def progress(done: int, total: int | None, note: str) -> None:
         print(done, flush=True)
-        if done == die:
+        last = os.environ.get("RANK", "0") == str(int(os.environ.get("WORLD_SIZE", "1")) - 1)
+        if done == die and last and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
             os.kill(os.getpid(), signal.SIGKILL)
 
     windows = planted_corpus(subjects=3)

@@ -1,4 +1,6 @@
-"""The command ``synthesize train`` as torchrun starts it, for tests: python distributed_run.py [--fail STEP] ARGUMENTS…
+"""``synthesize train`` as torchrun starts it: python distributed_run.py [--fail STEP | --die STEP] ARGUMENTS…
+
+In that step the second process fails, or is killed; started anew by torchrun it is left alone.
 
 Batches of four, a checkpoint after every step, the last one kept. SGD stands in for Adam, which divides gradients by
 their size: it would turn those that are zero but for rounding (of a bias before a normalisation) into steps of full
@@ -7,6 +9,8 @@ size, and would hide a wrong factor.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -37,8 +41,8 @@ def spread_config(steps: int = STEPS, batch: int = 4, accumulate: int = 1) -> co
     return replace(small, schedule=replace(small.schedule, batch=batch, accumulate=accumulate))
 
 
-def patch(fail: int | None = None) -> None:
-    """Make the changes named above in this process; `fail`: the second process fails in that step."""
+def patch(fail: int | None = None, die: int | None = None) -> None:
+    """Make the changes named above in this process; `fail`, `die`: the second process does so in that step."""
     runner.CHECKPOINT_SECONDS, runner.CHECKPOINT_COST = 0.0, float("inf")
     train.forget_checkpoints = lambda folder: None
     step = CompactStage.step
@@ -49,6 +53,8 @@ def patch(fail: int | None = None) -> None:
     def maybe_fail(self: CompactStage, index: int, share: float) -> dict[str, float]:
         if index == fail and self.world.rank == 1:
             raise SynthesisError("the second process has had enough")
+        if index == die and self.world.rank == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            os.kill(os.getpid(), signal.SIGKILL)
         return step(self, index, share)
 
     torch.optim.Adam, CompactStage.step = plain, maybe_fail  # type: ignore[misc, assignment, method-assign]
@@ -56,8 +62,10 @@ def patch(fail: int | None = None) -> None:
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    failing = int(arguments.pop(1)) if arguments[0] == "--fail" else None
+    planned = {}
+    if arguments[0] in ("--fail", "--die"):
+        planned = {arguments.pop(0)[2:]: int(arguments.pop(0))}
     config.PRESETS["small"] = spread_config()
     torch.set_num_threads(1)
-    patch(failing)
-    main([*arguments[failing is not None :], "--preset", "small"], prog_name=Path(sys.argv[0]).stem)
+    patch(**planned)
+    main([*arguments, "--preset", "small"], prog_name=Path(sys.argv[0]).stem)

@@ -37,13 +37,15 @@ class Poses:
     @contextmanager
     def open(self) -> Iterator[Callable[[Item], dict[str, Any]]]:
         from dataset.pose import estimate_poses
+        from dataset.video.limits import at_most_threads
 
         def work(item: Item) -> dict[str, Any]:
             begin = time.process_time()
             frames = len(estimate_poses(Path(item.uri), model=self.model))
             return {"frames": frames, "mb": peak_mb(), "used": time.process_time() - begin}
 
-        yield work
+        with at_most_threads(1):
+            yield work
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,12 @@ class Scans:
     def open(self) -> Iterator[Callable[[Item], dict[str, Any]]]:
         import torch
 
+        from dataset.video.limits import at_most_threads
         from forensics.detectors import load_detector
         from forensics.scan import Scanner
 
         torch.set_num_threads(1)
-        with Scanner(load_detector(None), pairs=self.pairs) as scanner:
+        with at_most_threads(1), Scanner(load_detector(None), pairs=self.pairs) as scanner:
 
             def work(item: Item) -> dict[str, Any]:
                 begin = time.process_time()

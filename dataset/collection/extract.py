@@ -23,6 +23,7 @@ from dataset.pose.cache import cache_key, cached_poses
 from dataset.pose.estimate import CODE_VERSION, estimate_poses
 from dataset.pose.landmarkers import bundle_path
 from dataset.pose.openpose import write_openpose
+from dataset.video.limits import at_most_threads
 from dataset.work import Item, Summary, local_file, run_items
 from dataset.work.run import Progress, one_line, work_through
 from dataset.work.worker import Limits
@@ -153,7 +154,8 @@ class _Poses:
 
     @contextmanager
     def open(self) -> Iterator[Callable[[tuple[Path, str]], None]]:
-        yield self._extract
+        with at_most_threads(1):
+            yield self._extract
 
     def _extract(self, job: tuple[Path, str]) -> None:
         video, sha256 = job
@@ -173,7 +175,8 @@ class _PoseFiles:
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Item], dict[str, Any]]]:
-        yield self._extract
+        with at_most_threads(1):
+            yield self._extract
 
     def _extract(self, item: Item) -> dict[str, Any]:
         with local_file(item) as video:

@@ -2,11 +2,12 @@
 
 A frame's size is bounded by `dataset.video.source.MAX_PIXELS`, before anything is allocated for it. While it opens a
 file, the library looks into its first frames on its own account, and keeps kilobytes for units of a few bytes: there
-the memory itself is bounded.
+the memory itself is bounded. How many threads decode is bounded where many processes share the cores.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,28 @@ from threading import Lock
 OPENING_ROOM = 400_000_000
 _opening = Lock()
 _STATM = Path("/proc/self/statm")
+#: Decoder threads allowed in this process; None for one a core.
+_allowed: int | None = None
+
+
+def decoder_threads() -> int:
+    """How many threads may decode in this process: one a core that it may run on, or what `at_most_threads` allows."""
+    cores = len(os.sched_getaffinity(0))
+    return cores if _allowed is None else min(cores, _allowed)
+
+
+@contextmanager
+def at_most_threads(count: int) -> Iterator[None]:
+    """Decode with so many threads at most in this process; with one, nothing is decoded in the background either.
+
+    For workers, of which there are as many as cores: more threads would only take the cores from each other.
+    """
+    global _allowed
+    before, _allowed = _allowed, count
+    try:
+        yield
+    finally:
+        _allowed = before
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 from dataset.errors import VideoError
 from dataset.video.ahead import ahead
 from dataset.video.cursor import Cursor, Decoded
+from dataset.video.limits import decoder_threads
 from dataset.video.plan import plan
 from dataset.video.reader import Frame
 from dataset.video.timeline import Timeline, scan
@@ -51,8 +52,8 @@ def read_pairs(
         problems: what could not be read is appended here, in plain words.
         threads: decoder threads; 0 chooses by processors and picture size. The pictures are the same for any number.
         in_background: decode the next pair in a thread while the caller works on the last; at most one more pair is
-            held in memory for it, and none where pictures are so large that this counts. `problems` is complete when
-            the iteration has ended.
+            held in memory for it, and none where pictures are so large that this counts, or where only one thread may
+            decode (`at_most_threads`). `problems` is complete when the iteration has ended.
 
     Raises:
         NotAVideoError, VideoError: as `read_frames`; also if a time is not a number.
@@ -63,7 +64,8 @@ def read_pairs(
         return
     timeline = scan(Path(path))
     pairs = _pairs(Path(path), timeline, times, problems, threads)
-    if in_background and 6 * timeline.first.width * timeline.first.height <= _LARGE:
+    large = 6 * timeline.first.width * timeline.first.height > _LARGE
+    if in_background and not large and decoder_threads() > 1:
         pairs = ahead(pairs, 1)
     yield from pairs
 

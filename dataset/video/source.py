@@ -20,7 +20,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from dataset.errors import NotAVideoError, VideoError
-from dataset.video.limits import bounded_memory
+from dataset.video.limits import bounded_memory, decoder_threads
 
 # A frame above this is refused before anything is allocated for it. It is more than 8K, whose pairs of RGB frames fit
 # into a quarter of a gigabyte; a header of a few bytes may announce anything.
@@ -145,7 +145,7 @@ def open_video(path: str | Path, *, threads: int = 0) -> Iterator[Opened]:
 def _threads(width: int, height: int) -> int:
     # Each thread holds a frame of its own, of up to three bytes a pixel.
     fitting = _IN_FLIGHT // max(3 * width * height, 1)
-    return max(1, min(len(os.sched_getaffinity(0)), fitting, 16))
+    return max(1, min(decoder_threads(), fitting, 16))
 
 
 def demux(opened: Opened) -> Iterator[Packet]:

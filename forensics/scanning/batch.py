@@ -11,6 +11,7 @@ from typing import Any
 
 from dataset.errors import WorkError
 from dataset.provenance import VERSION
+from dataset.video.limits import at_most_threads
 from dataset.work import Failure, Item, local_file
 from dataset.work.results import DONE, results_at
 from forensics.scanning import table
@@ -46,7 +47,10 @@ class ScanTask:
 
         # As many workers as cores: threads of one would only take from the others.
         torch.set_num_threads(1)
-        with Scanner(load_detector(self.model), pairs=self.pairs, pictures=self.pictures) as scanner:
+        with (
+            at_most_threads(1),
+            Scanner(load_detector(self.model), pairs=self.pairs, pictures=self.pictures) as scanner,
+        ):
 
             def scan(item: Item) -> dict[str, Any]:
                 with local_file(item) as path:

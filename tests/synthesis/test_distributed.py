@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import distributed_run
 import pytest
 import torch
+import torch.distributed as dist
 from distributed_run import STEPS, spread_config
 from torch import nn
 
-from dataset.errors import SynthesisError
+from dataset.errors import PeerError, SynthesisError
 from synthesis.checkpoint import CHECKPOINT, read_checkpoint
 from synthesis.compact.stage import CompactStage
 from synthesis.config import ScheduleConfig
-from synthesis.distributed import average_gradients, choose_device
+from synthesis.distributed import agree_on_start, average_gradients, choose_device
 from synthesis.losses import feature_matching, gan_loss, person_l1
 from synthesis.networks.perceptual import PerceptualLoss
 from synthesis.stage import World, samples_of_step
@@ -27,13 +31,14 @@ from synthesis.train import prepare_all, train
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def torchrun(recording: Path, out: Path, *, fail: int | None = None) -> subprocess.CompletedProcess[str]:
-    """``synthesize train`` by two processes."""
-    extra = [] if fail is None else ["--fail", str(fail)]
+def torchrun(
+    recording: Path, out: Path, *, plan: tuple[str, ...] = (), restarts: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """``synthesize train`` by two processes, which torchrun starts anew so many times when one of them is gone."""
     return subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
-            *(str(ROOT / "tests" / "distributed_run.py"), *extra),
+            *("--max-restarts", str(restarts), str(ROOT / "tests" / "distributed_run.py"), *plan),
             *("train", str(recording), "--out", str(out), "--subject", "dancer", "--device", "cpu"),
         ],
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
@@ -114,7 +119,7 @@ def test_when_one_process_fails_all_stop_with_its_message_and_the_run_goes_on_la
     recording, by_two, tmp_path
 ):
     out = tmp_path / "model"
-    failed = torchrun(recording, out, fail=STEPS // 2)
+    failed = torchrun(recording, out, plan=("--fail", str(STEPS // 2)))
     assert failed.returncode != 0
     said = [
         line for line in failed.stderr.splitlines() if "error:" in line.lower() and "danceproof" not in line
@@ -127,6 +132,41 @@ def test_when_one_process_fails_all_stop_with_its_message_and_the_run_goes_on_la
     assert resumed.returncode == 0, resumed.stderr
     expected, found = (read_checkpoint(folder / CHECKPOINT).tensors for folder in (by_two, out))
     assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+@pytest.mark.slow
+def test_a_run_that_loses_a_process_is_started_anew_by_torchrun_and_goes_on(recording, by_two, tmp_path):
+    out = tmp_path / "model"
+    done = torchrun(recording, out, plan=("--die", str(STEPS // 2)), restarts=1)
+    assert done.returncode == 0, done.stderr
+    assert "SIGKILL" in done.stderr or "exitcode: -9" in done.stderr
+    expected, found = (read_checkpoint(folder / CHECKPOINT).tensors for folder in (by_two, out))
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_processes_of_a_start_agree_whatever_an_earlier_one_has_left(late):
+    store, seen = dist.HashStore(), set()
+
+    def begin(rank: int) -> str:
+        if rank == late:
+            time.sleep(0.2)
+        return agree_on_start(store, rank, 3, timedelta(seconds=20))
+
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(3):
+            words = set(pool.map(begin, range(3)))
+            assert len(words) == 1
+            assert not words & seen
+            seen |= words
+
+
+def test_a_start_without_all_of_its_processes_is_given_up():
+    store = dist.HashStore()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda rank: agree_on_start(store, rank, 2, timedelta(seconds=20)), range(2)))
+    with pytest.raises(PeerError, match="not all processes"):
+        agree_on_start(store, 1, 2, timedelta(seconds=0.2))
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
