@@ -17,7 +17,7 @@ from forensics.train import Batches, Run, TrainConfig, fit_network, sample_windo
 from forensics.windows import ClipWindows
 
 #: Windows that go through the network at once; bounds memory, changes no score.
-_BATCH = 8
+_BATCH = 4
 Windows = npt.NDArray[np.uint8]
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dataset.errors import DetectorError
+from forensics.detectors.efficientnet_lite import LITE0, EfficientNetLite, like_timm
 from forensics.detectors.layers import Dropout
 from forensics.detectors.network import NetworkDetector, WindowNetwork
 from forensics.detectors.patch import fine_detail
@@ -44,16 +45,16 @@ class PairNetwork(WindowNetwork):
 
     Args:
         config: of the detector.
-        weights: of the backbone, as in the config.
+        weights: of the backbone, as in the config; None where those of the whole network are loaded afterwards.
 
     Raises:
         DetectorError: timm has no such backbone, or it is not made of the parts of an EfficientNet.
         ModelError: its weights are missing; says where they can be had.
     """
 
-    def __init__(self, config: PairConfig, weights: str = RANDOM) -> None:
+    def __init__(self, config: PairConfig, weights: str | None = None) -> None:
         super().__init__()
-        backbone: Any = open_backbone(config.backbone, weights)[0]
+        backbone: Any = _backbone(config.backbone, weights)
         if not all(hasattr(backbone, layer) for layer in _LAYERS):
             raise DetectorError(
                 f"{config.backbone} is not made of the layers {', '.join(_LAYERS)}",
@@ -102,6 +103,13 @@ class PairNetwork(WindowNetwork):
                 kept.append(y)
         deepest: Tensor = net.bn2(net.conv_head(y))
         return deepest
+
+
+def _backbone(name: str, weights: str | None) -> nn.Module:
+    if name == LITE0 and weights is None:
+        return EfficientNetLite()
+    model = open_backbone(name, weights or RANDOM)[0]
+    return like_timm(model) if name == LITE0 else model
 
 
 @register("pair")
