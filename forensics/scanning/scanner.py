@@ -18,6 +18,7 @@ from dataset.files import sha256_file
 from dataset.pose.people import PeopleFinder
 from dataset.provenance import VERSION, read_manifest, read_marks
 from dataset.video import VideoInfo, frame_times
+from dataset.video.limits import give_back_memory
 from forensics.calibrate import FAKE, Calibration
 from forensics.decide import bits_per_pixel
 from forensics.detectors import Detector, load_detector
@@ -96,10 +97,13 @@ class Scanner:
         frames = [float(moment) for moment in frame_times(path)]
         bits = bits_per_pixel(info.size_bytes, info.width, info.height, len(frames))
         looker.first(sampled_times(path, self.views))
+        # The next that takes much is the detector, and it takes it elsewhere.
+        give_back_memory()
         people = tuple(self._person(person, looker, frames, bits) for person in list(looker.people))
         found = worst(people, len(looker.seen))
         manifest = read_manifest(path)
         marks = read_marks(info.metadata)
+        give_back_memory()
         after = sha256_file(path)
         if after != info.sha256:
             raise VideoError(

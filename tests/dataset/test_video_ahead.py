@@ -10,8 +10,9 @@ import pytest
 from video_files import make_video, truncate
 
 from dataset.errors import NotAVideoError
-from dataset.video import read_pairs
+from dataset.video import pairs, read_pairs
 from dataset.video.ahead import ahead
+from dataset.video.limits import at_most_threads, decoder_threads
 
 
 def test_items_come_in_order_and_are_made_before_they_are_asked_for() -> None:
@@ -75,3 +76,20 @@ def test_a_file_that_is_no_video_is_refused_in_the_background_too(tmp_path: Path
     (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 20)
     with pytest.raises(NotAVideoError):
         list(read_pairs(tmp_path / "noise.mp4", [0.0], in_background=True))
+
+
+def test_with_one_thread_allowed_nothing_is_decoded_in_the_background(tmp_path: Path, monkeypatch) -> None:
+    path = make_video(tmp_path / "take.mp4", 30)
+    times = [0.0, 0.5]
+    beside = list(read_pairs(path, times, in_background=True))
+    used: list[int] = []
+    monkeypatch.setattr(pairs, "ahead", lambda items, depth: used.append(depth) or items)
+    with at_most_threads(1):
+        assert decoder_threads() == 1
+        alone = list(read_pairs(path, times, in_background=True))
+        assert used == []
+    if decoder_threads() > 1:
+        list(read_pairs(path, times, in_background=True))
+        assert used == [1]
+    for one, other in zip(beside, alone, strict=True):
+        np.testing.assert_array_equal(one.second.image, other.second.image)

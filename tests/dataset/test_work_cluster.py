@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,9 @@ from ray_cluster import RayCluster, ray_cluster, wait_for
 from work_tasks import Acts, Unfit, acts, double
 
 from dataset.errors import DanceproofError, WorkError
-from dataset.work import run_items, spread
+from dataset.mannequin import Performer, film
+from dataset.work import items_from, run_items, spread
+from forensics.scanning.batch import ScanTask
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'danceproof[ray]'")
 pytestmark = pytest.mark.slow
@@ -47,6 +50,21 @@ def test_results_have_the_bytes_of_the_local_pool(cluster: RayCluster, tmp_path:
     assert contents(tmp_path / "here") == contents(tmp_path / "there")
     assert len(contents(tmp_path / "there")) == len(items)
     assert (here.done, here.failed) == (there.done, there.failed)
+
+
+def test_scans_have_the_bytes_of_the_local_pool(cluster: RayCluster, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for seed in range(3):
+        film(videos / f"{seed}.mp4", Performer.from_seed(seed), "dance", seconds=1, fps=12.0, size=(240, 320))
+    items, task = items_from([videos], {".mp4"}), ScanTask(pairs=4)
+    run_items(items, task, tmp_path / "one", workers=1)
+    run_items(items, task, tmp_path / "two", workers=2)
+    run_items(items, task, tmp_path / "there", ray=cluster.address, workers=2)
+    expected = contents(tmp_path / "one")
+    assert [json.loads(told)["result"]["people"] == [] for told in expected.values()] == [False] * 3
+    assert contents(tmp_path / "two") == expected
+    assert contents(tmp_path / "there") == expected
 
 
 def test_a_task_that_cannot_be_opened_and_a_job_that_raises_are_told(
