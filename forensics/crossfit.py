@@ -116,9 +116,7 @@ def crossfit(
     scores = [score for _, of_job in results for score in of_job]
     tested = {item.clip.path for item in scores}
     untested = [
-        clip.path
-        for clip in clips
-        if clip.path not in tested and not is_train_only(clip.subject, recipe.train_only)
+        clip.path for clip in clips if clip.path not in tested and not is_train_only(clip, recipe.train_only)
     ]
     detectors = [detector for detector, _ in results]
     result = Crossfit(scores, folds, untested, detectors.pop() if everybody else None)

@@ -50,7 +50,7 @@ def score_detector(
         detector: trained.
         windows: of the corpus.
         path: of the score file.
-        train_only: patterns of subjects that are no evidence; left out.
+        train_only: patterns of subjects and recordings that are no evidence; left out.
 
     Returns:
         How many clips were left out because it was trained on them.
@@ -65,9 +65,7 @@ def score_detector(
         files,
     )
     fresh = [
-        item
-        for item in windows
-        if item.clip.sha256 not in files and not is_train_only(item.clip.subject, train_only)
+        item for item in windows if item.clip.sha256 not in files and not is_train_only(item.clip, train_only)
     ]
     scores = [score_clip(detector, item, 0) for item in fresh]
     calibration = None if detector.calibration is None else asdict(detector.calibration)
@@ -88,7 +86,7 @@ def evaluate_detector(
         detector: trained and calibrated.
         corpus: clips to judge.
         windows: of the corpus.
-        train_only: patterns of subjects that are no evidence; left out of the figures.
+        train_only: patterns of subjects and recordings that are no evidence; left out of the figures.
 
     Returns:
         The evaluation on unseen people, and the one on people seen in training or None if there are none.
@@ -102,7 +100,7 @@ def evaluate_detector(
     seen: list[ClipScore] = []
     for item in windows:
         clip = item.clip
-        if is_train_only(clip.subject, train_only):
+        if is_train_only(clip, train_only):
             continue
         leaked = {clip.subject, clip.source_subject} & known or clip.sha256 in files
         (seen if leaked else fresh).append(score_clip(detector, item))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from dataset.errors import DetectorError
 from dataset.records import Clip, Corpus
 from dataset.video import VideoInfo
 
+_REFILMED = re.compile(r"^refilmed_\d+_")
 #: Kinds of what is left out besides people, and the fields that hold them.
 _KINDS = {"source": "sources", "generator": "families", "clip": "clips"}
 
@@ -67,7 +69,7 @@ class Fold:
         """Whether a clip may be trained on: nothing in it is left out."""
         return (
             not {clip.subject, clip.source_subject} & set(self.subjects)
-            and clip.source not in self.sources
+            and not {clip.source, filmed_as(clip.source)} & set(self.sources)
             and not (clip.generator and family(clip.generator) in self.families)
             and clip.path not in self.clips
         )
@@ -83,14 +85,29 @@ class Fold:
         )
 
 
+def filmed_as(source: str) -> str:
+    """The name of the recording that a refilmed one (`forensics.camera`) was made from; other names stay.
+
+    >>> filmed_as("refilmed_2_waltz")
+    'waltz'
+    """
+    return _REFILMED.sub("", source)
+
+
 def family(generator: str) -> str:
     """The family of a generator: its name up to the first dash, so that ``compact-256-600`` is of ``compact``."""
     return generator.partition("-")[0]
 
 
-def is_train_only(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a subject is never evidence: it may be trained on, but neither calibrates nor is counted."""
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+def is_train_only(clip: Clip, patterns: Sequence[str]) -> bool:
+    """Whether a clip is never evidence: it may be trained on, but neither calibrates nor is counted.
+
+    Args:
+        clip: any.
+        patterns: of names of subjects, such as mannequins, and of recordings, such as those that were filmed anew from
+            others (`forensics.camera`).
+    """
+    return any(fnmatchcase(name, pattern) for name in (clip.subject, clip.source) for pattern in patterns)
 
 
 def make_folds(clips: Sequence[Clip], count: int, train_only: Sequence[str] = ()) -> list[list[str]]:
@@ -102,12 +119,12 @@ def make_folds(clips: Sequence[Clip], count: int, train_only: Sequence[str] = ()
     Args:
         clips: of the corpus.
         count: groups wanted; as many as there are subjects is leave-one-subject-out.
-        train_only: patterns of subjects that are never left out.
+        train_only: patterns of subjects and recordings that are no evidence; see `is_train_only`.
 
     Raises:
         DetectorError: fewer than two subjects can be left out.
     """
-    weight = Counter(clip.subject for clip in clips if not is_train_only(clip.subject, train_only))
+    weight = Counter(clip.subject for clip in clips if not is_train_only(clip, train_only))
     subjects = sorted(weight)
     if len(subjects) < 2:
         raise DetectorError(
@@ -159,14 +176,15 @@ def without(corpus: Corpus, left_out: Sequence[str]) -> Corpus:
     return Corpus(corpus.root, [clip for clip in corpus.clips if trainable(clip, left_out)])
 
 
-def judgeable(clip: Clip, left_out: Sequence[str]) -> bool:
-    """Whether a clip may be tested: everybody in it, on both sides, is left out.
+def judgeable(clip: Clip, left_out: Sequence[str], train_only: Sequence[str] = ()) -> bool:
+    """Whether a clip may be tested: everybody in it, on both sides, is left out, and it is evidence.
 
     Args:
         clip: the clip.
         left_out: people, and whatever else `Fold.of` understands.
+        train_only: see `is_train_only`.
     """
-    return Fold.of(left_out).tests(clip)
+    return Fold.of(left_out).tests(clip) and not is_train_only(clip, train_only)
 
 
 def check_corpus(corpus: Corpus) -> None:

@@ -53,7 +53,7 @@ def train_fused(
             # Of everybody else, each scored by a member that had not seen them.
             scores[name] = [s for _, of_job in found for s in of_job if trainable(s.clip, job.left_out)]
         detector.weigh(scores)
-        tested = [item for item in windows if judgeable(item.clip, job.left_out)]
+        tested = [item for item in windows if judgeable(item.clip, job.left_out, recipe.train_only)]
         own_scores = [score_clip(detector, item, job.number) for item in tested]
         if out is not None:
             mark = fingerprint(windows, recipe, job.left_out)

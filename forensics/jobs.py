@@ -142,7 +142,7 @@ def do_job(
         progress,
         run=run,
     )
-    tested = [item for item in windows if judgeable(item.clip, job.left_out)]
+    tested = [item for item in windows if judgeable(item.clip, job.left_out, recipe.train_only)]
     own = [_told(score_clip(detector, item, job.number)) for item in tested[world.rank :: world.size]]
     shares = gather(f"scores/{mark}", own, world)
     # Dealt out in turn, and put together in the same way.

@@ -18,8 +18,8 @@ from forensics.train import TrainConfig
 from forensics.views import ViewConfig
 from forensics.windows import ClipWindows
 
-#: Subjects that are nobody; trained on, never evidence.
-NOBODY = ("mannequin*",)
+#: Trained on, never evidence: subjects that are nobody, and recordings filmed anew by `forensics.camera`.
+NOBODY = ("mannequin*", "refilmed_*")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class Recipe:
     # Fewer pairs than in a scan: training sees many clips.
     views: ViewConfig = field(default_factory=lambda: ViewConfig(pairs=8))
     folds: int = 4  # groups of subjects left out in turn; at least as many as subjects: leave-one-subject-out
-    train_only: tuple[str, ...] = NOBODY  # patterns of subjects that neither calibrate nor count
+    train_only: tuple[str, ...] = (
+        NOBODY  # patterns of subjects and recordings that neither calibrate nor count
+    )
 
     @property
     def detector(self) -> str:

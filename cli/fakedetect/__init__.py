@@ -7,6 +7,7 @@ import click
 from cli.app import DanceproofGroup
 from cli.fakedetect.degrade import degrade
 from cli.fakedetect.evaluate import evaluate
+from cli.fakedetect.refilm import refilm
 from cli.fakedetect.scan import scan
 from cli.fakedetect.train import train
 from dataset.provenance import VERSION
@@ -18,5 +19,5 @@ def main() -> None:
     """Tell whether a video of a moving person was filmed or synthesised by motion transfer."""
 
 
-for _command in (scan, train, evaluate, degrade):
+for _command in (scan, train, evaluate, degrade, refilm):
     main.add_command(_command)

@@ -52,9 +52,9 @@ def recipe_options(command: Any) -> Any:
             click.option(
                 "--train-only",
                 multiple=True,
-                default=("mannequin*",),
+                default=("mannequin*", "refilmed_*"),
                 show_default=True,
-                help="Pattern of subjects that are never evidence: neither calibrate nor count. Repeatable.",
+                help="Pattern of subjects or recordings that neither calibrate nor count as evidence. Repeatable.",
             ),
             click.option(
                 "--cache",

@@ -15,6 +15,7 @@ from dataset.records import CORPUS_FILE
 from forensics.curves import CURVES, LOGISTIC
 from forensics.evaluation.compute import Drawing, Groups
 from forensics.evaluation.protocols import PROTOCOLS
+from forensics.recipe import NOBODY
 
 SCHEMA = 1
 CONFIG_FILE = "config.json"
@@ -35,7 +36,7 @@ class EvaluationConfig:
     training: Mapping[str, Any] = field(default_factory=dict)  # the recipe, where detectors are trained
     protocols: tuple[str, ...] = tuple(PROTOCOLS)  # what must be new to a detector
     groups: Groups = field(default_factory=lambda: {"generator": "generator", "motion": "kind"})
-    train_only: tuple[str, ...] = ("mannequin*",)  # patterns of subjects that are never evidence
+    train_only: tuple[str, ...] = NOBODY  # patterns of subjects and recordings that are never evidence
     curve: str = LOGISTIC  # from scores to likelihood ratios: "logistic" or "isotonic"
     false_alarms: float = 0.01  # share of real videos that may be called fake
     misses: float = 0.05  # share of fakes that may be called real

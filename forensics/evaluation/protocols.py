@@ -149,12 +149,12 @@ def protocol_folds(
         protocol: the demand.
         clips: of the corpus.
         count: groups wanted.
-        train_only: patterns of subjects that are never tested.
+        train_only: patterns of subjects and recordings that are never tested.
 
     Raises:
         DetectorError: the corpus has too few people, recordings or families for it.
     """
-    tested = [clip for clip in clips if not is_train_only(clip.subject, train_only)]
+    tested = [clip for clip in clips if not is_train_only(clip, train_only)]
     if not protocol.unseen:
         return [Fold(clips=group) for group in _groups(_files(tested), count)]
     families = sorted({family(clip.generator) for clip in tested if clip.generator})

@@ -140,7 +140,7 @@ def _chosen(
     for file in files:
         company = [score.clip for score in file.scores]
         for score in file.scores:
-            if not is_train_only(score.clip.subject, train_only) and meets(
+            if not is_train_only(score.clip, train_only) and meets(
                 protocol, score.clip, file.training, company
             ):
                 chosen.append((score, file))
@@ -188,7 +188,7 @@ def _check(
     findings = check_training(files)
     judged = {score.clip.path: score.clip for file in files for score in file.scores}
     clips: list[Clip] = list(judged.values()) if corpus is None else corpus.clips
-    clips = [clip for clip in clips if not is_train_only(clip.subject, config.train_only)]
+    clips = [clip for clip in clips if not is_train_only(clip, config.train_only)]
     findings += check_hashes(clips)
     stop_at_proof(findings)
     if corpus is None:

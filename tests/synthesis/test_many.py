@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ray_cluster import ray_cluster
 from small_runs import small_config
 
 from dataset.errors import SynthesisError, WorkError
@@ -18,6 +20,7 @@ from synthesis.many import Cast, Making, Workforce, make_many, read_cast, train_
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[2]
 ALONE = Workforce(workers=1)
 
 
@@ -66,6 +69,26 @@ def test_a_second_call_does_nothing_and_other_settings_are_refused(studio: tuple
     assert (again.done, again.skipped, len(again.failed)) == (0, 2, 1)
     with pytest.raises(WorkError, match="other settings"):
         train_many(cast, out, small_config(3), ALONE)
+
+
+def test_a_ray_cluster_trains_the_same_generators(studio: tuple[list[Cast], Path], tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'danceproof[ray]'")
+    cast, out = studio
+    for member in cast[:2]:
+        shutil.copytree(
+            out / "models" / member.subject / "cache", tmp_path / "models" / member.subject / "cache"
+        )
+    with ray_cluster(2, [ROOT, ROOT / "tests"]) as cluster:
+        force = Workforce(workers=2, ray=cluster.address)
+        trained = train_many(cast, tmp_path, small_config(2), force)
+        made, corpus = make_many(cast, tmp_path, Making(cross=1), force)
+    assert (trained.done, ["carl" in failure.uri for failure in trained.failed]) == (2, [True])
+    assert (made.done, made.failed, len(corpus.clips)) == (2, (), 6)
+    for member in cast[:2]:
+        here, there = (
+            folder / "models" / member.subject / "generator.safetensors" for folder in (out, tmp_path)
+        )
+        assert sha256_file(there) == sha256_file(here)
 
 
 def test_subjects_come_from_folders_or_a_list(studio: tuple[list[Cast], Path], tmp_path: Path) -> None:
