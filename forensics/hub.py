@@ -143,6 +143,35 @@ def from_pretrained(
     return detector
 
 
+def named(name: str | None) -> Detector:
+    """What ``--model`` names: a folder, ``ORG/NAME`` or ``ORG/NAME@REVISION`` on a hub, or None for what ships.
+
+    Raises:
+        ModelError, HubError: as `from_pretrained`.
+    """
+    if name is None or Path(name).is_dir():
+        return load_detector(name)
+    model_id, _, revision = name.partition("@")
+    return from_pretrained(model_id, revision=revision or None)
+
+
+def pinned(name: str | None) -> str | None:
+    """A name for `named` that means the same tomorrow and in other processes: of a hub, with the commit.
+
+    Raises:
+        HubError: as `from_pretrained`.
+    """
+    if name is None or Path(name).is_dir():
+        return name
+    model_id, _, revision = name.partition("@")
+    place = _asked(
+        f"{model_id} is no folder here; fetching it from the hub",
+        lambda: hf_hub_download(model_id, CONFIG_FILE, revision=revision or None),
+    )
+    # huggingface_hub keeps files in ``snapshots/COMMIT``.
+    return f"{model_id}@{Path(place).parent.name}"
+
+
 def push_to_hub(
     detector: Detector,
     repo_id: str,

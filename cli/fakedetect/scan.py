@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -34,7 +35,9 @@ _SAMPLES = Path(__file__).resolve().parents[2] / "forensics" / "samples"
 @click.argument("inputs", nargs=-1, metavar="[FILE|FOLDER|@LIST]…")
 @click.option("--sample", is_flag=True, help="Scan the two videos that come with the package.")
 @click.option(
-    "--model", type=click.Path(path_type=Path), help="Folder of a detector; default: the one that ships."
+    "--model",
+    metavar="FOLDER|ORG/NAME[@REVISION]",
+    help="A detector, in a folder or on a hub; default: the one that ships.",
 )
 @click.option(
     "--pairs", default=20, show_default=True, type=click.IntRange(1, 200), help="Pairs of frames to look at."
@@ -71,7 +74,7 @@ def scan(
     ctx: click.Context,
     inputs: tuple[str, ...],
     sample: bool,
-    model: Path | None,
+    model: str | None,
     pairs: int,
     as_json: bool,
     html: Path | None,
@@ -99,7 +102,7 @@ def scan(
         raise click.UsageError(f"{html} can hold the report of one video; give a folder for {len(items)}")
     work = _Work(
         task=ScanTask(
-            None if model is None else str(model),
+            _pinned(model),
             pairs,
             pictures=html is not None or out is not None,
             clock=out is None,
@@ -122,6 +125,14 @@ def scan(
         ctx.exit(2)
     if exit_code and work.counts["inconclusive"]:
         ctx.exit(STATUS_INCONCLUSIVE)
+
+
+def _pinned(model: str | None) -> str | None:
+    if model is None or Path(model).exists() or re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", model) is None:
+        return model
+    from forensics.hub import pinned
+
+    return pinned(model)
 
 
 Results = Callable[[], "Iterator[tuple[Item, dict[str, Any]]]"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataset.errors import WorkError
 from dataset.provenance import VERSION
@@ -19,13 +19,16 @@ from forensics.scanning.page import overview, report, write_page
 from forensics.scanning.result import SCHEMA
 from forensics.scanning.schema import check
 
+if TYPE_CHECKING:
+    from forensics.detectors import Detector
+
 
 @dataclass(frozen=True)
 class ScanTask:
     """Scanning one video; loaded once in each worker.
 
     Attributes:
-        model: folder of the detector, the one that ships if None.
+        model: the detector as `forensics.hub.named` takes it: a folder, a name on a hub, or None for what ships.
         pairs: frame pairs to look at.
         pictures: whether results hold pictures for the reports.
         clock: whether results tell when and how fast they were made. Without, their bytes are the same whichever
@@ -42,14 +45,13 @@ class ScanTask:
         """See `dataset.work.Task`."""
         import torch
 
-        from forensics.detectors import load_detector
         from forensics.scanning.scanner import Scanner
 
         # As many workers as cores: threads of one would only take from the others.
         torch.set_num_threads(1)
         with (
             at_most_threads(1),
-            Scanner(load_detector(self.model), pairs=self.pairs, pictures=self.pictures) as scanner,
+            Scanner(_detector(self.model), pairs=self.pairs, pictures=self.pictures) as scanner,
         ):
 
             def scan(item: Item) -> dict[str, Any]:
@@ -66,10 +68,9 @@ class ScanTask:
 
         Raises:
             ModelError: the detector is missing or damaged.
+            HubError: it cannot be fetched.
         """
-        from forensics.detectors import load_detector
-
-        detector = load_detector(self.model)
+        detector = _detector(self.model)
         return {
             "version": VERSION,
             "schema": SCHEMA,
@@ -78,6 +79,16 @@ class ScanTask:
             "pairs": self.pairs,
             "pictures": self.pictures,
         }
+
+
+def _detector(model: str | None) -> Detector:
+    if model is None or Path(model).is_dir():
+        from forensics.detectors import load_detector
+
+        return load_detector(model)
+    from forensics.hub import named  # brings what speaks to a hub
+
+    return named(model)
 
 
 def read_results(out: str | Path, items: Iterable[Item]) -> Iterator[tuple[Item, dict[str, Any]]]:

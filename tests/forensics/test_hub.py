@@ -17,6 +17,7 @@ from forensics.calibrate import Calibration
 from forensics.detectors import Detector, create
 
 REPO = "studio/detector"
+SAMPLE = Path(__file__).parents[2] / "forensics" / "samples" / "mannequin_fake.mp4"
 
 
 @pytest.fixture
@@ -64,6 +65,23 @@ print(json.dumps([back.name, back.weights_sha256, back.calibration_sha256]))
         assert card.startswith("---\n")
         assert "library_name: danceproof" in card
         assert "anna, bert" in card
+
+        # By its name on the command line; the run says which commit it was.
+        for model, status in ((REPO, 0), (f"{REPO}@{'0' * 40}", 2), ("studio/other", 2)):
+            scanned = subprocess.run(
+                [
+                    *(sys.executable, "-m", "cli.fakedetect", "scan", "--model", model, "--pairs", "2"),
+                    *("--json", str(SAMPLE)),
+                ],
+                env=environment(hub, tmp_path / "scanning"), capture_output=True, text=True, timeout=300, check=False,
+            )  # fmt: skip
+            assert scanned.returncode == status, scanned.stderr
+            if status:
+                assert scanned.stderr.startswith(
+                    f"error: {model.partition('@')[0]} is no folder here; fetching it"
+                )
+            else:
+                assert json.loads(scanned.stdout)["tool"]["detector_sha256"] == detector.weights_sha256
 
         # The hub hands out weights that were changed there, under the old description.
         stored = repo.folder / "lfs" / detector.weights_sha256
