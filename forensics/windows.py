@@ -18,12 +18,13 @@ from dataset.records import Clip, Corpus
 from dataset.video import frame_times, read_pairs
 from forensics.detectors.base import Evidence
 from forensics.people import Sighting, follow
+from forensics.surroundings import FIGURES, Figures, around
 from forensics.views import View, ViewConfig, cut, watch
 
 #: Room round a training window for random shifts and zoom, pixels on every side.
 MARGIN = 16
 #: Raise when views or poses are found differently, so that old caches are not read.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class ClipWindows:
         times: (P,) seconds of the first frame of each pair; empty where that is not known.
         bodies: (P, 2, 25, 3) BODY_25 in both frames, pixels of the video and confidence; empty where not known.
         boxes: (N, 4) x0, y0, x1, y1 in pixels of the video, with the margin; empty where not known.
+        around: (P, F) how much changes round the person in each pair; empty where not known.
         store: the files that they are read from, less the suffix; None where they are held in memory. What is
             computed from the windows alone may be kept beside them.
     """
@@ -49,6 +51,7 @@ class ClipWindows:
     times: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     bodies: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2, 25, 3), np.float32))
     boxes: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    around: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, FIGURES), np.float32))
     store: Path | None = None
 
     def __len__(self) -> int:
@@ -86,6 +89,7 @@ class ClipWindows:
             self.times if known else np.full(count, np.nan),
             self.bodies if known else np.zeros((count, 2, 25, 3), np.float32),
             boxes.astype(np.float32),
+            self.around if known and len(self.around) == count else None,
         )
 
 
@@ -148,11 +152,16 @@ class _Cut:
     sightings: list[Sighting]
     bodies: list[npt.NDArray[np.float32]]
     views: list[list[View]]
+    around: list[Figures]
+
+    @classmethod
+    def empty(cls) -> _Cut:
+        return cls([], [], [], [])
 
 
 def _cut_clip(path: Path, finder: PeopleFinder, config: ViewConfig, places: list[Sighting] | None) -> _Cut:
     """The main person's sightings, poses in both frames, and views."""
-    found = _Cut([], [], [])
+    found = _Cut.empty()
     if places is None:
         by_person: dict[int, _Cut] = {}
         for pair, sightings in watch(path, finder, config):
@@ -163,10 +172,11 @@ def _cut_clip(path: Path, finder: PeopleFinder, config: ViewConfig, places: list
                     if views
                     else np.zeros((25, 3), np.float32)
                 )
-                of_person = by_person.setdefault(sighting.person, _Cut([], [], []))
+                of_person = by_person.setdefault(sighting.person, _Cut.empty())
                 of_person.sightings.append(sighting)
                 of_person.bodies.append(np.stack([sighting.body, second]))
                 of_person.views.append(views)
+                of_person.around.append(around(pair.first.image, pair.second.image, sighting.box))
         # Whoever is largest for longest.
         return max(by_person.values(), key=lambda seen: sum(s.height for s in seen.sightings), default=found)
     times = frame_times(path)[:-1]
@@ -180,6 +190,7 @@ def _cut_clip(path: Path, finder: PeopleFinder, config: ViewConfig, places: list
         found.sightings.append(place)
         found.bodies.append(np.stack(seen) if seen else np.zeros((2, 25, 3), np.float32))
         found.views.append(views)
+        found.around.append(around(pair.first.image, pair.second.image, place.box))
     return found
 
 
@@ -202,6 +213,7 @@ def _store(root: Path, key: str, found: _Cut, config: ViewConfig) -> None:
             people=np.array([sighting.box for sighting in found.sightings], np.float64).reshape(-1, 4),
             bodies=np.array(found.bodies, np.float32).reshape(-1, 2, 25, 3),
             boxes=np.array([view.box for view in flat], np.float32).reshape(-1, 4),
+            around=np.array(found.around, np.float32).reshape(-1, FIGURES),
         )
     # Written last: where it stands, the other two are whole.
     write_json(
@@ -226,6 +238,7 @@ def _read(root: Path, key: str, clip: Clip) -> ClipWindows:
             data["times"],
             data["bodies"],
             data["boxes"],
+            data["around"],
             root / key,
         )
 

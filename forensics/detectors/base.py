@@ -55,6 +55,7 @@ class Evidence:
         bodies: (P, 2, 25, 3) BODY_25 in both frames, x and y in pixels of the video and confidence; confidence 0 where
             nothing is known.
         boxes: (N, 4) x0, y0, x1, y1 of each window in pixels of the video; NaN where it is not known.
+        around: (P, F) how much changes round the person, see `forensics.surroundings`; None where it was not measured.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -63,6 +64,7 @@ class Evidence:
     times: npt.NDArray[np.float64]
     bodies: npt.NDArray[np.float32]
     boxes: npt.NDArray[np.float32] | None = None
+    around: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """How many windows there are."""
@@ -126,6 +128,7 @@ class Detector(ABC):
             the windows that the detector is shown.
         needs_second_pose: whether `judge` looks at the pose in the second frame of a pair, which costs another look
             for people; a scan may leave it out otherwise.
+        needs_surroundings: whether `judge` looks at `Evidence.around`.
         config: how this one is built.
         calibration: what turns scores into probabilities and verdicts; None before it has been fitted.
         familiarity: how the training data looked to the detector; None where it has no such notion.
@@ -136,6 +139,7 @@ class Detector(ABC):
     name: ClassVar[str]
     Config: ClassVar[type[Any]]
     needs_second_pose: ClassVar[bool] = False
+    needs_surroundings: ClassVar[bool] = False
 
     def __init__(self, config: Any = None) -> None:
         self.config = self.Config() if config is None else config

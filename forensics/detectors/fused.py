@@ -33,7 +33,7 @@ class FusedConfig:
     """Which detectors, and how each is built and trained."""
 
     window: int = 128  # side of the windows of all members, pixels
-    members: tuple[str, ...] = ("patch", "temporal", "posemotion")  # names of detectors
+    members: tuple[str, ...] = ("pair", "surroundings")  # names of detectors
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # of members: fields of their configs
     trainings: dict[str, dict[str, Any]] = field(default_factory=dict)  # of members: fields of TrainConfig
     folds: int = 3  # groups of people that the weights are fitted on when it is trained by itself
@@ -79,6 +79,11 @@ class FusedDetector(Detector):
     def needs_second_pose(self) -> bool:  # type: ignore[override]
         """Whether a member does."""
         return any(member.needs_second_pose for member in self.members.values())
+
+    @property
+    def needs_surroundings(self) -> bool:  # type: ignore[override]
+        """Whether a member does."""
+        return any(member.needs_surroundings for member in self.members.values())
 
     def fit(
         self,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from forensics.detectors.base import Detector, Evidence
 from forensics.scanning.look import SeenPair
+from forensics.surroundings import Figures, unknown
 
 
 def as_evidence(pairs: Sequence[SeenPair]) -> Evidence:
@@ -26,7 +27,12 @@ def as_evidence(pairs: Sequence[SeenPair]) -> Evidence:
         times=np.array([pair.sighting.time for pair in pairs], np.float64),
         bodies=np.nan_to_num(bodies),
         boxes=np.array([view.box for view in views], np.float32),
+        around=None if pairs[0].around is None else np.stack([_known(pair.around) for pair in pairs]),
     )
+
+
+def _known(figures: Figures | None) -> Figures:
+    return unknown() if figures is None else figures
 
 
 def window_logits(

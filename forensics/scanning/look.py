@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dataset.pose.people import PeopleFinder
 from dataset.video import FramePair, read_pairs
 from forensics.people import Body, Sighting, Tracker, visible_box
+from forensics.surroundings import Figures, around
 from forensics.views import View, ViewConfig, cut
 
 Image = npt.NDArray[np.uint8]
@@ -47,6 +48,7 @@ class SeenPair:
         views: the windows.
         kept: for the report's pictures; None where none are wanted.
         second_body: (25, 3) the pose in the second frame; None where it was not looked for, or not found.
+        around: how much changes round the person, see `forensics.surroundings`; None where it was not measured.
     """
 
     sighting: Sighting
@@ -54,6 +56,7 @@ class SeenPair:
     views: list[View]
     kept: Kept | None
     second_body: Body | None = None
+    around: Figures | None = None
 
 
 @dataclass
@@ -78,6 +81,7 @@ class Looker:
         path, finder, views: what, with which pose estimator, and what is cut.
         pictures: whether small pictures are kept for the report.
         second_pose: whether people are also looked for in the second frame of each pair.
+        surroundings: whether it is measured what changes round the people.
         people: who has been seen so far, in order of appearance.
         seen: times of the frame pairs that were looked at.
         problems: what could not be decoded.
@@ -88,6 +92,7 @@ class Looker:
     views: ViewConfig
     pictures: bool
     second_pose: bool = False
+    surroundings: bool = False
     people: list[Person] = field(default_factory=list)
     seen: set[float] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
@@ -124,7 +129,11 @@ class Looker:
             views = cut(pair, sighting, self.views)
             if views:
                 kept = _keep(pair, sighting) if self.pictures else None
-                person.pairs.append(SeenPair(sighting, look, views, kept, self._follow(pair, sighting)))
+                measured = None
+                if self.surroundings:
+                    measured = around(pair.first.image, pair.second.image, sighting.box)
+                second = self._follow(pair, sighting)
+                person.pairs.append(SeenPair(sighting, look, views, kept, second, measured))
 
     def _follow(self, pair: FramePair, sighting: Sighting) -> Body | None:
         """The same person's pose one frame later."""

@@ -93,6 +93,7 @@ class Scanner:
             self.views,
             self.pictures,
             second_pose=self.detector.needs_second_pose,
+            surroundings=self.detector.needs_surroundings,
         )
         frames = [float(moment) for moment in frame_times(path)]
         bits = bits_per_pixel(info.size_bytes, info.width, info.height, len(frames))
