@@ -18,7 +18,7 @@ from dataset.records import Clip, Corpus
 from dataset.video import frame_times, read_pairs
 from forensics.detectors.base import Evidence
 from forensics.people import Sighting, follow
-from forensics.surroundings import FIGURES, Figures, around
+from forensics.surroundings import FIGURES, Figures, Surroundings
 from forensics.views import View, ViewConfig, cut, watch
 
 #: Room round a training window for random shifts and zoom, pixels on every side.
@@ -153,10 +153,11 @@ class _Cut:
     bodies: list[npt.NDArray[np.float32]]
     views: list[list[View]]
     around: list[Figures]
+    scene: Surroundings
 
     @classmethod
     def empty(cls) -> _Cut:
-        return cls([], [], [], [])
+        return cls([], [], [], [], Surroundings())
 
 
 def _cut_clip(path: Path, finder: PeopleFinder, config: ViewConfig, places: list[Sighting] | None) -> _Cut:
@@ -176,7 +177,9 @@ def _cut_clip(path: Path, finder: PeopleFinder, config: ViewConfig, places: list
                 of_person.sightings.append(sighting)
                 of_person.bodies.append(np.stack([sighting.body, second]))
                 of_person.views.append(views)
-                of_person.around.append(around(pair.first.image, pair.second.image, sighting.box))
+                of_person.around.append(
+                    of_person.scene.measure(pair.first.image, pair.second.image, sighting.box)
+                )
         # Whoever is largest for longest.
         return max(by_person.values(), key=lambda seen: sum(s.height for s in seen.sightings), default=found)
     times = frame_times(path)[:-1]
@@ -190,7 +193,7 @@ def _cut_clip(path: Path, finder: PeopleFinder, config: ViewConfig, places: list
         found.sightings.append(place)
         found.bodies.append(np.stack(seen) if seen else np.zeros((2, 25, 3), np.float32))
         found.views.append(views)
-        found.around.append(around(pair.first.image, pair.second.image, place.box))
+        found.around.append(found.scene.measure(pair.first.image, pair.second.image, place.box))
     return found
 
 

@@ -31,7 +31,7 @@ class SurroundingsConfig:
 
 @register("surroundings")
 class SurroundingsDetector(MeasuredDetector):
-    """Measures how much of the scene stands still from one frame to the next."""
+    """Measures how much of the scene stands still from one frame to the next, and from one look to the next."""
 
     Config = SurroundingsConfig
     config: SurroundingsConfig
@@ -62,4 +62,4 @@ class SurroundingsDetector(MeasuredDetector):
 
 
 def _known(around: Figures) -> npt.NDArray[np.bool_]:
-    return np.asarray(np.isfinite(around).all(1))
+    return np.asarray(np.isfinite(around[:, 0]))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dataset.pose.people import PeopleFinder
 from dataset.video import FramePair, read_pairs
 from forensics.people import Body, Sighting, Tracker, visible_box
-from forensics.surroundings import Figures, around
+from forensics.surroundings import Figures, Surroundings
 from forensics.views import View, ViewConfig, cut
 
 Image = npt.NDArray[np.uint8]
@@ -66,6 +66,7 @@ class Person:
     number: int
     sightings: list[Sighting] = field(default_factory=list)
     pairs: list[SeenPair] = field(default_factory=list)
+    scene: Surroundings = field(default_factory=Surroundings, repr=False)
 
     def nearest(self, time: float) -> Sighting:
         return min(self.sightings, key=lambda sighting: abs(sighting.time - time))
@@ -131,7 +132,7 @@ class Looker:
                 kept = _keep(pair, sighting) if self.pictures else None
                 measured = None
                 if self.surroundings:
-                    measured = around(pair.first.image, pair.second.image, sighting.box)
+                    measured = person.scene.measure(pair.first.image, pair.second.image, sighting.box)
                 second = self._follow(pair, sighting)
                 person.pairs.append(SeenPair(sighting, look, views, kept, second, measured))
 
