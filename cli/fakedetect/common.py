@@ -19,7 +19,7 @@ def recipe_options(command: Any) -> Any:
                 default="patch",
                 show_default=True,
                 metavar="NAME",
-                help="Kind of detector: patch (the paper's), timm, pair, temporal, posemotion, fused.",
+                help="Kind of detector: patch (the paper's), pair, timm, surroundings, temporal, posemotion, fused.",
             ),
             click.option(
                 "--set",

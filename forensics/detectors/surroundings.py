@@ -27,6 +27,7 @@ class SurroundingsConfig:
     )
     hidden: int = 0  # units of the classifier's hidden layer, 0 for logistic regression
     decay: float = 1e-3  # weight of its squared weights
+    least: float = -1.5  # logits: a scene that changes speaks for a film by no more than this
 
 
 @register("surroundings")
@@ -56,7 +57,8 @@ class SurroundingsDetector(MeasuredDetector):
         pairs = np.full(len(evidence.times), np.nan)
         logits, _ = self.look(self.measure(evidence))
         if evidence.around is not None:
-            pairs[_known(evidence.around)] = logits
+            # That a scene stands still is hard to come by with a camera; that it changes, any other generator can do.
+            pairs[_known(evidence.around)] = np.maximum(logits, self.config.least)
         # How still scenes are in training is no reason to leave a person unjudged.
         return Scores(pairs)
 
