@@ -17,6 +17,7 @@ import click
 
 from cli.app import VIDEO_SUFFIXES, progress
 from cli.fakedetect.scan_show import show, show_counts, show_line
+from cli.work import limit_options
 
 if TYPE_CHECKING:
     from dataset.work import Failure, Item
@@ -60,12 +61,7 @@ _SAMPLES = Path(__file__).resolve().parents[2] / "forensics" / "samples"
     "--workers", type=click.IntRange(1), help="Processes to scan in; default with --out: one a core."
 )
 @click.option("--ray", metavar="ADDRESS", help='Scan on a Ray cluster: its address, or "auto".')
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="Give up on a video after that.",
-)
+@limit_options
 @click.option(
     "--exit-code", is_flag=True, help="Put the worst verdict in the exit status: 10 fake, 11 inconclusive."
 )
@@ -84,6 +80,7 @@ def scan(
     workers: int | None,
     ray: str | None,
     time_limit: float | None,
+    memory_limit: int | None,
     exit_code: bool,
 ) -> None:
     """Scan videos: files, folders with all videos in them, lists (@FILE, one path a line), patterns, URLs.
@@ -111,7 +108,8 @@ def scan(
         failures=failures,
         verdict=_json_line if as_json else show,
     )
-    with _runner(work, out, workers, ray, time_limit, retry) as results:
+    where = _Where(workers, ray, time_limit, memory_limit, retry)
+    with _runner(work, out, where) as results:
         if html is not None:
             if html.suffix.lower() in (".html", ".htm"):
                 _write_one(html, results())
@@ -133,6 +131,17 @@ def _pinned(model: str | None) -> str | None:
     from forensics.hub import pinned
 
     return pinned(model)
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where the work is done, and within which limits; as it stands, in this process."""
+
+    workers: int | None = None
+    ray: str | None = None
+    time_limit: float | None = None
+    memory_limit: int | None = None
+    retry: bool = False
 
 
 Results = Callable[[], "Iterator[tuple[Item, dict[str, Any]]]"]
@@ -162,7 +171,7 @@ class _Work:
         from dataset.work import Failure
 
         done: list[tuple[Item, dict[str, Any]]] = []
-        with self.task.open() as scan_one:
+        with replace(self.task, alone=True).open() as scan_one:
             for item in self.items:
                 try:
                     result = scan_one(item)
@@ -174,9 +183,7 @@ class _Work:
                 done.append((item, result))
         return lambda: iter(done)
 
-    def spread(
-        self, out: str, workers: int | None, ray: str | None, time_limit: float | None, retry: bool
-    ) -> Results:
+    def spread(self, out: str, where: _Where) -> Results:
         """In processes of this machine or on a cluster, each result kept in a file."""
         from dataset.work import run_items
         from forensics.scanning.batch import read_results
@@ -186,10 +193,11 @@ class _Work:
                 self.items,
                 self.task,
                 out,
-                workers=workers,
-                ray=ray,
-                time_limit=time_limit,
-                retry=retry,
+                workers=where.workers,
+                ray=where.ray,
+                time_limit=where.time_limit,
+                memory_limit=where.memory_limit,
+                retry=where.retry,
                 identity=self.task.identity(),
                 progress=lambda done, failed, total: bar.update(
                     done + failed, total, f"{failed} failed" if failed else ""
@@ -217,17 +225,16 @@ class _Work:
 
 
 @contextmanager
-def _runner(
-    work: _Work, out: str | None, workers: int | None, ray: str | None, time_limit: float | None, retry: bool
-) -> Iterator[Results]:
+def _runner(work: _Work, out: str | None, where: _Where) -> Iterator[Results]:
     """Do it; the results can be read as often as needed while the block lasts."""
     if out is not None:
-        yield work.spread(out, workers, ray, time_limit, retry)
-    elif workers is None and ray is None and time_limit is None:
+        yield work.spread(out, where)
+    elif where == _Where():
         yield work.here()
     else:
         with tempfile.TemporaryDirectory(prefix="fakedetect-") as folder:
-            yield work.spread(folder, workers or (None if ray else 1), ray, time_limit, retry)
+            workers = where.workers or (None if where.ray else 1)
+            yield work.spread(folder, replace(where, workers=workers))
 
 
 def _items(inputs: list[str]) -> tuple[list[Item], list[Failure]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +33,14 @@ class ScanTask:
         pictures: whether results hold pictures for the reports.
         clock: whether results tell when and how fast they were made. Without, their bytes are the same whichever
             worker on whichever machine has made them; the date of a result's file says when.
+        alone: whether no other worker shares the machine, so that all of its cores may decode.
     """
 
     model: str | None = None
     pairs: int = 20
     pictures: bool = True
     clock: bool = False
+    alone: bool = False
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Item], dict[str, Any]]]:
@@ -50,7 +52,7 @@ class ScanTask:
         # As many workers as cores: threads of one would only take from the others.
         torch.set_num_threads(1)
         with (
-            at_most_threads(1),
+            nullcontext() if self.alone else at_most_threads(1),
             Scanner(_detector(self.model), pairs=self.pairs, pictures=self.pictures) as scanner,
         ):
 

@@ -97,6 +97,15 @@ def test_a_video_that_takes_too_long_is_given_up_and_the_line_says_so(folder: Pa
     assert "0.05 s" in result.stderr
 
 
+def test_a_worker_that_takes_more_memory_than_it_may_is_ended_and_the_line_says_so(
+    folder: Path, model: Path
+) -> None:
+    result = run(folder / "a.mp4", "--model", model, "--pairs", 3, "--memory-limit", "200M", "--json")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "more than 200 MB of memory" in result.stderr
+
+
 def test_one_page_for_one_video(folder: Path, model: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     asked = ("--model", model, "--pairs", 3, "--html", page)
