@@ -24,7 +24,7 @@ PROPOSITIONS = (
 
 
 class Why(StrEnum):
-    """Kinds of reasons. Each but the first makes a verdict inconclusive."""
+    """Kinds of reasons. Each but the first and the last makes a verdict inconclusive."""
 
     BEYOND = "beyond the threshold"  # what a verdict "fake" or "real" rests on
     STRADDLES = "straddles"  # the interval holds a threshold, or lies between the two
@@ -34,6 +34,9 @@ class Why(StrEnum):
     TOO_SHORT = "too short"
     DISAGREE = "detectors disagree"
     UNCALIBRATED = "not calibrated"
+    OPINIONS = (
+        "each detector"  # what the detectors that a score is made from say alone; no doubt, but worth knowing
+    )
 
 
 #: Part of the least that was calibrated on (height, frame pairs, bits a pixel) down to which a video is still judged.
@@ -125,11 +128,11 @@ def decide(facts: ScoreFacts, calibration: Calibration | None, limits: Limits | 
     verdict = calibration.verdict(facts.score)
     if verdict == INCONCLUSIVE:
         doubts.append(Reason(Why.STRADDLES, _straddling(calibration, facts.score)))
-    if doubts:
-        return Decision(INCONCLUSIVE, probability, log10_lr, interval, tuple(doubts))
-    return Decision(
-        verdict, probability, log10_lr, interval, (Reason(Why.BEYOND, _beyond(calibration, facts.score)),)
-    )
+    reasons = doubts or [Reason(Why.BEYOND, _beyond(calibration, facts.score))]
+    if len(facts.opinions) > 1 and all(reason.why != Why.DISAGREE for reason in reasons):
+        alone = ", ".join(f"{name} {probability:.3f}" for name, probability in facts.opinions.items())
+        reasons.append(Reason(Why.OPINIONS, f"each detector alone: {alone}"))
+    return Decision(INCONCLUSIVE if doubts else verdict, probability, log10_lr, interval, tuple(reasons))
 
 
 def _doubts(facts: ScoreFacts, calibration: Calibration | None, limits: Limits) -> list[Reason]:

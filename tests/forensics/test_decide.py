@@ -104,3 +104,14 @@ def test_strength_in_words_turns_with_the_sign() -> None:
 def test_bits_per_pixel() -> None:
     assert bits_per_pixel(1000, 10, 10, 8) == 10.0
     assert bits_per_pixel(1000, 0, 10, 8) is None
+
+
+def test_detectors_that_agree_are_named_with_what_each_says_alone(calibration: Calibration) -> None:
+    opinions = {"pair": 0.91, "surroundings": 0.98}
+    told = decide(ScoreFacts(score=4.0, pairs=20, opinions=opinions), calibration)
+    assert told.verdict == "fake"
+    assert [reason.why for reason in told.reasons] == [Why.BEYOND, Why.OPINIONS]
+    assert told.reasons[1].text == "each detector alone: pair 0.910, surroundings 0.980"
+    apart = decide(ScoreFacts(score=4.0, pairs=20, opinions={"pair": 0.1, "surroundings": 0.98}), calibration)
+    assert apart.verdict == "inconclusive"
+    assert [reason.why for reason in apart.reasons] == [Why.DISAGREE]
