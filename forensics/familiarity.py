@@ -9,10 +9,12 @@ independent and a full covariance of a thousand features could not be estimated 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 Array = npt.NDArray[np.float32]
 #: Directions with a variance of their own.
@@ -57,10 +59,18 @@ class Familiarity:
     def distances(self, embeddings: Array) -> npt.NDArray[np.float64]:
         """(N, D) → (N,) Mahalanobis distances, scaled so that the training windows have mean square 1."""
         centred = (embeddings - self.mean).astype(np.float64)
-        along = centred @ self.directions.T
+        # Too little for several threads, which would wait for each other wherever a machine does more than this.
+        with _blas().limit(limits=1):
+            along = centred @ self.directions.T
         total = (along**2 / self.variances).sum(1)
         beside = np.maximum((centred**2).sum(1) - (along**2).sum(1), 0) / self.rest[0]
         # Two halves of equal weight: else a thousand minor directions drown the thirty that matter.
         kept, others = len(self.variances), len(self.mean) - len(self.variances)
         result: npt.NDArray[np.float64] = np.sqrt((total / kept + beside / others) / 2)
         return result
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The libraries of linear algebra that are loaded."""
+    return ThreadpoolController().select(user_api="blas")

@@ -20,6 +20,8 @@ from dataset.work.child import DONE, RAISED, READY
 _CHILD = Path(__file__).with_name("child.py")
 _ROOT = str(Path(__file__).parents[2])
 _PAGE = os.sysconf("SC_PAGESIZE")
+#: Threads of NumPy's linear algebra spin while they wait; several workers' do so for minutes against each other.
+_ALONE = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def _search_path() -> list[str]:
@@ -97,6 +99,7 @@ class Worker:
                 # A session of its own: Ctrl-C reaches whoever started it, who ends it with all that it started.
                 [sys.executable, "-P", str(_CHILD), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
+                env=_ALONE | os.environ,
             )  # fmt: skip
         self.state: Literal["opening", "idle", "busy", "gone"] = "opening"
         self._begin = 0.0
