@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from forensics.calibrate import FAKE, INCONCLUSIVE, REAL, Calibration
+from forensics.calibrate import EVEN, FAKE, INCONCLUSIVE, REAL, Calibration
 from forensics.curves import probability_of
 
 #: What the likelihood ratio weighs against each other.
@@ -128,11 +128,22 @@ def decide(facts: ScoreFacts, calibration: Calibration | None, limits: Limits | 
     verdict = calibration.verdict(facts.score)
     if verdict == INCONCLUSIVE:
         doubts.append(Reason(Why.STRADDLES, _straddling(calibration, facts.score)))
+    elif verdict == FAKE and (against := _against(facts.opinions)):
+        doubts += [] if any(doubt.why is Why.DISAGREE for doubt in doubts) else [against]
     reasons = doubts or [Reason(Why.BEYOND, _beyond(calibration, facts.score))]
     if len(facts.opinions) > 1 and all(reason.why != Why.DISAGREE for reason in reasons):
         alone = ", ".join(f"{name} {probability:.3f}" for name, probability in facts.opinions.items())
         reasons.append(Reason(Why.OPINIONS, f"each detector alone: {alone}"))
     return Decision(INCONCLUSIVE if doubts else verdict, probability, log10_lr, interval, tuple(reasons))
+
+
+def _against(opinions: Mapping[str, float]) -> Reason | None:
+    """No "fake" against a detector of several that by itself leans to "real": one alone is misled more easily, as by a
+    still picture behind a person who was filmed."""
+    if len(opinions) < 2 or min(opinions.values()) >= EVEN:
+        return None
+    told = ", ".join(f"{name} {probability:.3f}" for name, probability in opinions.items())
+    return Reason(Why.DISAGREE, f"the detectors disagree on whether it is a fake; each alone: {told}")
 
 
 def _doubts(facts: ScoreFacts, calibration: Calibration | None, limits: Limits) -> list[Reason]:

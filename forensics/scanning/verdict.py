@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -90,7 +91,9 @@ def judge_span(
         if len(fresh) < 2 * LEAST_PAIRS:
             return None
     score = float(np.mean(fresh))
-    found = _decide(replace(judged.facts, score=score, pairs=len(fresh)), calibration, 0.0)
+    # What each detector says of the whole video says nothing of a part of it.
+    facts = replace(judged.facts, score=score, pairs=len(fresh), opinions=MappingProxyType({}))
+    found = _decide(facts, calibration, 0.0)
     if found.probability is None or found.log10_lr is None:
         return None
     return Span(

@@ -115,3 +115,11 @@ def test_detectors_that_agree_are_named_with_what_each_says_alone(calibration: C
     apart = decide(ScoreFacts(score=4.0, pairs=20, opinions={"pair": 0.1, "surroundings": 0.98}), calibration)
     assert apart.verdict == "inconclusive"
     assert [reason.why for reason in apart.reasons] == [Why.DISAGREE]
+
+
+def test_nothing_is_called_fake_against_one_of_several_detectors(calibration: Calibration) -> None:
+    for leaning, verdict, why in ((0.4, "inconclusive", Why.DISAGREE), (0.6, "fake", Why.BEYOND)):
+        opinions = {"surroundings": 0.98, "pair": leaning}
+        found = decide(ScoreFacts(score=4.0, pairs=20, opinions=opinions), calibration)
+        assert found.verdict == verdict
+        assert found.reasons[0].why == why
