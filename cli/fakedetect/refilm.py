@@ -32,8 +32,7 @@ def refilm(recordings: tuple[Path, ...], out: Path, cameras: int, seconds: float
     from forensics.camera import refilm_all
 
     with progress("filming") as bar:
-        made = 0
-        for _ in refilm_all(recordings, out, cameras=cameras, seed=seed, seconds=seconds):
-            made += 1
-            bar.update(made, cameras * len(recordings))
-    click.echo(f"{out}: {made} recordings")
+        made = refilm_all(recordings, out, cameras=cameras, seed=seed, seconds=seconds)
+        for number, _ in enumerate(made, 1):
+            bar.update(number, cameras * len(recordings))
+    click.echo(f"{out}: {cameras * len(recordings)} recordings")
