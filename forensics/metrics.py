@@ -53,6 +53,28 @@ def auc(scores: Scores, fake: Labels, weight: Weight = None) -> float:
     return float((np.diff(alarms) * (hits[1:] + hits[:-1])).sum() / 2)
 
 
+def auc_within(scores: Scores, fake: Labels, detector: npt.NDArray[np.intp], weight: Weight = None) -> float:
+    """The mean AUC of several detectors, each among its own scores, which are never compared with another's.
+
+    A detector counts by its scores; those with scores of one label only do not count.
+
+    Args:
+        scores, fake, weight: as for `auc`.
+        detector: (N,) whose score it is.
+
+    Returns:
+        NaN where every detector has scores of one label only.
+    """
+    times = np.ones_like(scores) if weight is None else weight
+    areas, counts = [], []
+    for one in np.unique(detector):
+        own = (detector == one) & (times > 0)
+        if fake[own].any() and not fake[own].all():
+            areas.append(auc(scores[own], fake[own], times[own]))
+            counts.append(times[own].sum())
+    return float(np.average(areas, weights=counts)) if areas else float("nan")
+
+
 def eer(scores: Scores, fake: Labels, weight: Weight = None) -> float:
     """Equal error rate: where the share of real called fake equals that of fakes called real.
 
@@ -154,6 +176,7 @@ def with_intervals(
     fake: Sequence[bool],
     subjects: Sequence[str],
     *,
+    detectors: Sequence[int] | None = None,
     draws: int = 1000,
     level: float = 0.95,
     seed: int = 0,
@@ -163,6 +186,11 @@ def with_intervals(
     Whole subjects are drawn, because two videos of one person are not two independent trials. Draws without both
     labels are left out.
 
+    Args:
+        scores, fake, subjects: (N,) each.
+        detectors: (N,) whose scores they are; with several there is "auc_within" as well.
+        draws, level, seed: of the bootstrap.
+
     Returns:
         figure → {"value", "low", "high"}; empty where one of the labels does not occur.
     """
@@ -171,19 +199,26 @@ def with_intervals(
     if labels.all() or not labels.any():
         return {}
     names, person = np.unique(np.asarray(subjects)[order], return_inverse=True)
+    figures = dict(FIGURES)
+    if detectors is not None and len(set(detectors)) > 1:
+        whose = np.asarray(detectors, np.intp)[order]
+        figures["auc_within"] = lambda scores, fake, weight: auc_within(scores, fake, whose, weight)
     random = np.random.default_rng(seed)
-    drawn: dict[str, list[float]] = {name: [] for name in FIGURES}
+    drawn: dict[str, list[float]] = {name: [] for name in figures}
     for _ in range(draws):
         times = np.bincount(random.integers(len(names), size=len(names)), minlength=len(names))
         weight = times[person].astype(np.float64)
         if not weight[labels].any() or not weight[~labels].any():
             continue
-        for name, figure in FIGURES.items():
+        for name, figure in figures.items():
             drawn[name].append(figure(values, labels, weight))
     result = {}
-    for name, figure in FIGURES.items():
-        low, high = np.quantile(drawn[name], [(1 - level) / 2, (1 + level) / 2])
-        result[name] = {"value": figure(values, labels, None), "low": float(low), "high": float(high)}
+    for name, figure in figures.items():
+        value, told = figure(values, labels, None), np.array(drawn[name])
+        if np.isnan(value):
+            continue
+        low, high = np.quantile(told[~np.isnan(told)], [(1 - level) / 2, (1 + level) / 2])
+        result[name] = {"value": value, "low": float(low), "high": float(high)}
     return result
 
 

@@ -55,6 +55,7 @@ class ClipScore:
         score: mean over the pairs, a logit; None where nothing could be judged.
         pair_scores: one a frame pair that could be judged.
         distance: from the training data; None where nothing could be judged or the detector has no such notion.
+        opinions: member → the probability that it would give alone, of a detector that is made of several.
     """
 
     clip: Clip
@@ -62,6 +63,7 @@ class ClipScore:
     score: float | None
     pair_scores: tuple[float, ...]
     distance: float | None
+    opinions: dict[str, float] = field(default_factory=dict)
 
     @property
     def fake(self) -> bool:
@@ -75,7 +77,9 @@ def score_clip(detector: Detector, windows: ClipWindows, fold: int = -1) -> Clip
         return ClipScore(windows.clip, fold, None, (), None)
     scores = detector.judge(windows.evidence(detector.window))
     judged = scores.pairs[np.isfinite(scores.pairs)]
-    return ClipScore(windows.clip, fold, scores.score, tuple(judged.tolist()), scores.distance)
+    return ClipScore(
+        windows.clip, fold, scores.score, tuple(judged.tolist()), scores.distance, dict(scores.opinions)
+    )
 
 
 def fingerprint(windows: Sequence[ClipWindows], recipe: Recipe, left_out: Sequence[str]) -> str:

@@ -96,6 +96,7 @@ def _figures(trials: Sequence[Trial], drawing: Drawing) -> Figures:
             [value for value, _ in values],
             [item.fake for _, item in values],
             [item.clip.subject for _, item in values],
+            detectors=[item.fold for _, item in values],
             **options,  # type: ignore[arg-type]
         )
         for level, values in (("pair", pairs), ("video", videos))

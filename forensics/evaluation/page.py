@@ -106,13 +106,13 @@ def _headline(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _cells(figures: Mapping[str, Mapping[str, float]]) -> list[dict[str, str]]:
-    if not figures:
-        return [{"value": "–", "interval": ""} for _ in TITLES]
     return [
         {
             "value": f"{figures[name]['value']:.3f}",
             "interval": f"{figures[name]['low']:.3f} – {figures[name]['high']:.3f}",
         }
+        if name in figures
+        else {"value": "–", "interval": ""}
         for name in TITLES
     ]
 

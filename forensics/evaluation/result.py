@@ -16,6 +16,7 @@ NOT_JUDGED = "not judged"
 TITLES = {
     "accuracy": "accuracy",
     "auc": "AUC",
+    "auc_within": "AUC within detectors",
     "eer": "EER",
     "tpr_at_1": "TPR at 1 % FPR",
     "log_loss": "log-loss",
@@ -86,7 +87,7 @@ class Evaluation:
         figures = Table("", "per pair", "per video", title=self.protocol)
         for name, title in TITLES.items():
             cells = [
-                spell(self.figures[level][name]) if self.figures.get(level) else "–"
+                spell(self.figures[level][name]) if name in self.figures.get(level, {}) else "–"
                 for level in ("pair", "video")
             ]
             figures.add_row(title, *cells)

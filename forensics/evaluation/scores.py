@@ -198,7 +198,8 @@ def _scores(path: Path, told: dict[str, Any], number: int, records: dict[str, Cl
                     f"clip {clip.path} is another file in the corpus: SHA-256 differs", path=path
                 )
             pairs = tuple(float(value) for value in entry["pair_scores"])
-            scores.append(ClipScore(clip, number, entry["score"], pairs, entry["distance"]))
+            opinions = {str(name): float(value) for name, value in entry.get("opinions", {}).items()}
+            scores.append(ClipScore(clip, number, entry["score"], pairs, entry["distance"], opinions))
         except (KeyError, TypeError, ValueError) as error:
             raise DetectorError(f"a score lacks or has a wrong field ({error})", path=path) from error
     return tuple(scores)

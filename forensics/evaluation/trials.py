@@ -178,7 +178,11 @@ def _trial(
     if item.score is None:
         return Trial(item, None, (), None)
     facts = ScoreFacts(
-        item.score, len(item.pair_scores), distance=item.distance, bits=bits.get(item.clip.path)
+        item.score,
+        len(item.pair_scores),
+        distance=item.distance,
+        bits=bits.get(item.clip.path),
+        opinions=item.opinions,
     )
     pairs = tuple(line[0] * value + line[1] for value in item.pair_scores)
     return Trial(item, calibration.log10_lr(item.score) * _LN10, pairs, decide(facts, calibration))

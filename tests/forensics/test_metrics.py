@@ -10,6 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 from forensics.metrics import (
     accuracy,
     auc,
+    auc_within,
     cllr,
     ece,
     eer,
@@ -156,3 +157,16 @@ def test_interval_over_subjects_is_wider_than_over_clips() -> None:
 
 def test_no_figures_where_one_label_is_missing() -> None:
     assert with_intervals([0.1, 0.2], [True, True], ["a", "b"]) == {}
+
+
+def test_auc_within_detectors_never_compares_the_scores_of_two() -> None:
+    fake = np.array([False, True, False, True, True])
+    scores = np.array([0.0, 1.0, 5.0, 6.0, 4.0])
+    detector = np.array([0, 0, 1, 1, 2])  # the last has a fake alone, which counts for nothing
+    assert auc(scores, fake) < 0.7
+    assert auc_within(scores, fake, detector) == 1
+    assert auc_within(-scores, fake, detector) == 0
+    assert np.isnan(auc_within(scores, np.ones(5, bool), detector))
+    told = with_intervals(scores, fake, ["a", "a", "b", "b", "c"], detectors=detector.tolist(), draws=50)
+    assert told["auc_within"]["value"] == 1
+    assert "auc_within" not in with_intervals(scores, fake, list("aabbc"), detectors=[3] * 5, draws=50)

@@ -50,7 +50,7 @@ def test_score_files_alone_are_enough(outcome: Outcome) -> None:
     held_out, _, flattering = (one["figures"] for one in told["protocols"])
     for level in ("pair", "video"):
         assert set(held_out[level]) == {
-            "accuracy", "auc", "eer", "tpr_at_1", "log_loss", "ece", "cllr", "min_cllr",
+            "accuracy", "auc", "auc_within", "eer", "tpr_at_1", "log_loss", "ece", "cllr", "min_cllr",
         }  # fmt: skip
         assert flattering[level]["auc"]["value"] > held_out[level]["auc"]["value"]
         for figure in held_out[level].values():
@@ -226,4 +226,18 @@ def test_markdown_has_every_table(reported: Path) -> None:
         "### Accuracy by held-out subject and source",
     ):
         assert heading in text
-    assert all(line.count("|") == 13 for line in text.splitlines() if line.startswith("| held-out subject |"))
+    assert all(line.count("|") == 14 for line in text.splitlines() if line.startswith("| held-out subject |"))
+
+
+def test_verdicts_are_given_by_the_rule_of_a_scan_opinions_of_members_included(tmp_path: Path) -> None:
+    paths = write_score_files(tmp_path, CLIPS, subject_folds(8, 4), shift=6.0)
+    before = evaluate_scores(config_of(paths)).evaluations[0].verdicts["fake"]
+    for path in paths:
+        told = json.loads(path.read_text())
+        for score in told["scores"]:
+            score["opinions"] = {"pair": 0.9, "surroundings": 0.4}
+        path.write_text(json.dumps(told))
+    after = evaluate_scores(config_of(paths)).evaluations[0].verdicts["fake"]
+    assert before["fake"] > 0
+    assert after["fake"] == 0
+    assert after["inconclusive"] == before["inconclusive"] + before["fake"]
