@@ -64,7 +64,6 @@ class Calibration:
         real_score: score up to which "real" is called: the bound for `misses`.
         fake_by, real_by: how these bounds were found, see `forensics.thresholds`.
         least_pairs: fewest frame pairs of a calibration video.
-        least_height: of a person in the calibration videos, pixels; 0 where it was not measured.
         least_bits: fewest bits a pixel of a calibration video; 0 where they were not measured.
         names: the calibration subjects.
         data_sha256: hash of the calibration videos' hashes and labels.
@@ -91,7 +90,6 @@ class Calibration:
     fake_by: str = ""
     real_by: str = ""
     least_pairs: int = 0
-    least_height: float = 0.0
     least_bits: float = 0.0
     names: tuple[str, ...] = ()
     data_sha256: str = ""
@@ -165,7 +163,6 @@ class Calibration:
         curve: str = LOGISTIC,
         hashes: Sequence[str] = (),
         least_pairs: int = 0,
-        least_height: float = 0.0,
         least_bits: float = 0.0,
     ) -> Self:
         """Fit on one score per video, made by a detector that had not seen the video's people.
@@ -183,7 +180,7 @@ class Calibration:
             misses: share of fakes that may be called real.
             curve: "logistic" or "isotonic".
             hashes: SHA-256 of each video, to name the calibration set by.
-            least_pairs, least_height, least_bits: see the attributes.
+            least_pairs, least_bits: see the attributes.
 
         Raises:
             DetectorError: fewer than two people, or only one label.
@@ -218,7 +215,6 @@ class Calibration:
             "fake_by": highest_real.method,
             "real_by": lowest_fake.method,
             "least_pairs": least_pairs,
-            "least_height": least_height,
             "least_bits": least_bits,
             "names": tuple(people),
             "data_sha256": _name_data(hashes, labels.tolist()),

@@ -150,7 +150,6 @@ def _doubts(facts: ScoreFacts, calibration: Calibration | None, limits: Limits) 
     doubts = []
     height, pairs = limits.height, limits.pairs
     if calibration is not None:
-        height = max(height, _LEEWAY * calibration.least_height)
         pairs = max(pairs, math.ceil(_LEEWAY * calibration.least_pairs))
     if facts.height is not None and facts.height < height:
         doubts.append(
