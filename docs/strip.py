@@ -17,7 +17,7 @@ import numpy as np
 from dataset.pose import cached_poses, clean
 from dataset.video import read_frames
 from synthesis.model import TargetModel, write_image
-from synthesis.recording import background
+from synthesis.plate import background
 from synthesis.stickfigure import draw
 from synthesis.transfer import generate
 from synthesis.windows import Windows, follow, sample

@@ -49,7 +49,7 @@ class LossConfig:
     lambda_fm: float = 10.0  # feature matching on the discriminator's activations
     lambda_p: float = 5.0  # perceptual loss on both frames
     lambda_l1: float = 10.0  # plain pixel difference; not in the paper, it steadies short runs
-    lambda_core: float = 0.5  # binary cross-entropy of alpha where there is certainly body; not in the paper
+    lambda_alpha: float = 2.0  # binary cross-entropy of alpha against the silhouette; not in the paper
     perceptual: str = "squeezenet1_1"  # backbone of the perceptual loss; the paper's is "vgg19"
     perceptual_weights: str = ""  # file of its weights; empty: the package's, or those of timm's hub
 

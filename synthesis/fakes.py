@@ -24,7 +24,7 @@ from dataset.records import CORPUS_FILE, Clip, Corpus
 from dataset.video import VideoInfo, VideoWriter, read_frames
 from synthesis.consent import MANNEQUIN, PERSON, PURPOSES, RESEARCH_ONLY, Basis, confirm
 from synthesis.model import TargetModel, read_facts, snapshots
-from synthesis.recording import background
+from synthesis.plate import background
 from synthesis.transfer import CRF, Choices, Image, reenact, transfer
 
 Report = Callable[[str, int, int | None], None]

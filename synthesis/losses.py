@@ -47,12 +47,13 @@ def person_l1(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
     return each.mean()
 
 
-def core_alpha(alpha: Tensor, core: Tensor) -> Tensor:
-    """Binary cross-entropy of the person's mask where there is certainly body; each picture counts alike.
+def silhouette_loss(alpha: Tensor, silhouette: Tensor, told: Tensor) -> Tensor:
+    """Binary cross-entropy of the person's mask against a silhouette; each picture counts alike.
 
     Args:
-        alpha: (B, 1, H, W) in [0, 1].
-        core: (B, 1, H, W), how much each pixel counts.
+        alpha, silhouette: (B, 1, H, W) in [0, 1].
+        told: (B, 1, 1, 1), 0 for pictures whose silhouette says nothing.
     """
-    each = -(alpha.clamp_min(1e-3).log() * core).sum((1, 2, 3)) / core.sum((1, 2, 3)).clamp_min(1.0)
-    return each.mean()
+    sure = alpha.float().clamp(1e-3, 1 - 1e-3)
+    each = -(silhouette * sure.log() + (1 - silhouette) * (1 - sure).log())
+    return (each * told).mean((1, 2, 3)).mean()

@@ -40,7 +40,7 @@ from synthesis.paper.networks import GlobalGenerator
 
 Image = npt.NDArray[np.uint8]
 Network = TypeVar("Network", bound=nn.Module)
-MODEL_SCHEMA = 2
+MODEL_SCHEMA = 3
 GALLERY = "gallery.npz"
 _HINT = "train one with: synthesize train RECORDING --out MODEL"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -10,13 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dataset.pose.keypoints import PoseSequence
 from synthesis.appearance import Gallery, Looks, look_at
 from synthesis.appearance.gallery import window_parts
 from synthesis.appearance.looks import join_looks
 from synthesis.appearance.skinning import Parts
-from synthesis.config import DataConfig, ScheduleConfig
-from synthesis.recording import Prepared, person_mask
+from synthesis.config import DataConfig
+from synthesis.plate import person_mask
+from synthesis.recording import Prepared
 from synthesis.windows import Windows, sample
 
 Image = npt.NDArray[np.uint8]
@@ -32,17 +32,21 @@ class FramePairBatch:
         labels: stick figures at t − 1 and t, in [0, 1].
         frames: real frames at t − 1 and t, in [-1, 1].
         plate: the background in the same window.
-        previous: the real frame at t − 2, damaged, or the plate: what frame t − 1 is painted from.
         weight: (B, 1, H, W), 1 on the background and more on the person.
         looks: what the generator is shown of the target's looks at t − 1 and t.
+        before: stick figure and looks at t − 2, of which the generator paints what frame t − 1 is painted from.
+        silhouettes: (B, 1, H, W) each, how certainly each pixel of the frames shows the person, in [0, 1].
+        told: (B, 1, 1, 1) each, 1 where the silhouette is known, 0 where it says nothing.
     """
 
     labels: tuple[Tensor, Tensor]
     frames: tuple[Tensor, Tensor]
     plate: Tensor
-    previous: Tensor
     weight: Tensor
     looks: tuple[Looks, Looks]
+    before: tuple[Tensor, Looks]
+    silhouettes: tuple[Tensor, Tensor]
+    told: tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,16 @@ class Material:
     gallery: Gallery
 
 
-def draw_pair(material: Material, data: DataConfig, schedule: ScheduleConfig, number: int) -> FramePairBatch:
+def draw_pair(material: Material, data: DataConfig, seed: int, number: int) -> FramePairBatch:
     """Training sample `number`, one pair: a pure function of the seed and the number, so that a run can resume.
 
     Args:
         material: what to cut from.
-        data, schedule: how to cut and damage.
+        data: how to cut.
+        seed: of the run.
         number: from 0.
     """
-    rng = np.random.default_rng([schedule.seed, number])
+    rng = np.random.default_rng([seed, number])
     counts = np.array([len(recording.usable) for recording in material.recordings])
     which = int(rng.choice(len(counts), p=counts / counts.sum()))
     recording = material.recordings[which]
@@ -79,13 +84,7 @@ def draw_pair(material: Material, data: DataConfig, schedule: ScheduleConfig, nu
     chosen = _near_ones(
         material.gallery, parts, recording.sha256, float(recording.poses.times[row]), least, rng
     )
-    pair = cut_pair(material, which, row, window, chosen)
-    if rng.random() < schedule.forget or not schedule.temporal:
-        return pair
-    before = image_tensor(
-        sample(np.asarray(recording.frames[row - 2]), window.matrix(0, recording.scale), window.shape)
-    )
-    return replace(pair, previous=damage(before, rng))
+    return cut_pair(material, which, row, window, chosen)
 
 
 def nearest(material: Material, which: int, row: int, least: float) -> list[int]:
@@ -99,14 +98,14 @@ def nearest(material: Material, which: int, row: int, least: float) -> list[int]
 
 
 def cut_pair(material: Material, which: int, row: int, window: Windows, chosen: list[int]) -> FramePairBatch:
-    """Frames `row` − 1 and `row` in one window, the first to be painted from the plate.
+    """Frames `row` − 1 and `row` in one window, with the pose before them.
 
     Args:
         material: where from.
         which: number of the recording.
-        row: index of the second frame.
+        row: index of the second frame, at least 2.
         window: one window.
-        chosen: frames of the gallery, one for each region; both frames are shown the same.
+        chosen: frames of the gallery, one for each region; all frames are shown the same.
     """
     recording, plate = material.recordings[which], material.plates[which]
     matrix = window.matrix(0, recording.scale)
@@ -114,29 +113,31 @@ def cut_pair(material: Material, which: int, row: int, window: Windows, chosen: 
     def cut(image: Image) -> Tensor:
         return image_tensor(sample(np.asarray(image), matrix, window.shape))
 
-    background = cut(plate)
-    poses = [window.label_poses(recording.poses, row + offset) for offset in (-1, 0)]
-    mask = person_mask(poses[1], 0, window.shape)
+    def outline(at: int) -> Tensor:
+        cut_out = sample(np.asarray(recording.silhouettes[at]), matrix, window.shape)
+        return torch.from_numpy(cut_out.astype(np.float32) / 255)[None, None]
+
+    def told(at: int) -> Tensor:
+        return torch.full((1, 1, 1, 1), float(recording.told[at]))
+
+    def label(at: int) -> Tensor:
+        return label_tensor(recording.labels.label(at, window))
+
+    def looks(at: int) -> Looks:
+        return look_at(material.gallery, chosen, window_parts(recording.poses, at, window))
+
+    mask = person_mask(window.label_poses(recording.poses, row), 0, window.shape)
     soft = cv2.GaussianBlur(mask, (0, 0), 4).astype(np.float32) / 255
     return FramePairBatch(
-        labels=(
-            label_tensor(recording.labels.label(row - 1, window)),
-            label_tensor(recording.labels.label(row, window)),
-        ),
+        labels=(label(row - 1), label(row)),
         frames=(cut(recording.frames[row - 1]), cut(recording.frames[row])),
-        plate=background,
-        previous=background,
+        plate=cut(plate),
         weight=torch.from_numpy(1 + 4 * soft)[None, None],
-        looks=(
-            look_at(material.gallery, chosen, one_pose(poses[0])),
-            look_at(material.gallery, chosen, one_pose(poses[1])),
-        ),
+        looks=(looks(row - 1), looks(row)),
+        before=(label(row - 2), looks(row - 2)),
+        silhouettes=(outline(row - 1), outline(row)),
+        told=(told(row - 1), told(row)),
     )
-
-
-def one_pose(poses: PoseSequence) -> Parts:
-    """The first row of a sequence."""
-    return {name: points[0] for name, points in poses.parts().items()}
 
 
 def _near_ones(
@@ -161,23 +162,15 @@ def join_pairs(pairs: list[FramePairBatch], device: torch.device) -> FramePairBa
         labels=(join([p.labels[0] for p in pairs]), join([p.labels[1] for p in pairs])),
         frames=(join([p.frames[0] for p in pairs]), join([p.frames[1] for p in pairs])),
         plate=join([p.plate for p in pairs]),
-        previous=join([p.previous for p in pairs]),
         weight=join([p.weight for p in pairs]),
         looks=(
             join_looks([p.looks[0] for p in pairs]).to(device),
             join_looks([p.looks[1] for p in pairs]).to(device),
         ),
+        before=(join([p.before[0] for p in pairs]), join_looks([p.before[1] for p in pairs]).to(device)),
+        silhouettes=(join([p.silhouettes[0] for p in pairs]), join([p.silhouettes[1] for p in pairs])),
+        told=(join([p.told[0] for p in pairs]), join([p.told[1] for p in pairs])),
     )
-
-
-def damage(image: Tensor, rng: np.random.Generator) -> Tensor:
-    """Noise and blur of random strength, as errors of earlier frames will look; keeps errors from feeding back."""
-    array = image[0].permute(1, 2, 0).numpy()
-    if rng.random() < 0.5:
-        array = cv2.GaussianBlur(array, (0, 0), float(rng.uniform(0.5, 3.0)))
-    noise = rng.standard_normal(array.shape, np.float32) * np.float32(rng.uniform(0.0, 0.12))
-    damaged = np.clip(array + noise, -1, 1).astype(np.float32)
-    return torch.from_numpy(damaged).permute(2, 0, 1)[None].contiguous()
 
 
 def image_tensor(image: Image) -> Tensor:

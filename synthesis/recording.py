@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from dataset.errors import SynthesisError
-from dataset.pose import cached_poses, clean
-from dataset.pose.keypoints import SEEN, B, PoseSequence
+from dataset.pose import SilhouetteFinder, cached_poses, clean
+from dataset.pose.keypoints import PoseSequence
 from dataset.video import VideoInfo, read_frames
 from synthesis.config import DataConfig
 from synthesis.densepose import LabelSource, label_source
+from synthesis.plate import background, person_mask
 from synthesis.windows import Windows, choose_shape, extents, follow
 
 Image = npt.NDArray[np.uint8]
 Report = Callable[[str, int, int | None], None]
 
-_PLATE_FRAMES = 48
 #: Frames are kept at a scale at which the window is this much larger than it is painted.
 _OVERSAMPLING = 1.1
 _LEAST_FRAMES = 16
@@ -39,6 +39,9 @@ class Prepared:
         poses: cleaned, in full-frame pixels.
         windows: one per frame, in full-frame pixels.
         frames: (T, h, w, 3) uint8, the whole frames at `scale`; on disk, read as needed.
+        silhouettes: (T, h, w) uint8, how certainly each pixel of `frames` shows the person, 255 at most; on disk. Where
+            they cannot be found, a generous mask about the key points.
+        told: (T,) bool, where they were found.
         scale: factor from full-frame pixels to those of `frames`.
         plate: (H, W, 3) uint8, the background at full size.
         labels: what shows the pose of each frame to the generator.
@@ -50,6 +53,8 @@ class Prepared:
     poses: PoseSequence
     windows: Windows
     frames: npt.NDArray[np.uint8]
+    silhouettes: npt.NDArray[np.uint8]
+    told: npt.NDArray[np.bool_]
     scale: float
     plate: Image
     usable: npt.NDArray[np.int64]
@@ -59,8 +64,10 @@ class Prepared:
         """Remove the stored frames, which take much room and are made again when needed."""
         if isinstance(self.frames, np.memmap) and self.frames.filename:
             # Stages keep pictures of their own beside them, under names that begin alike.
-            for stored in Path(self.frames.filename).parent.glob(f"frames_{self.sha256[:16]}_*.npy"):
-                stored.unlink()
+            folder, digest = Path(self.frames.filename).parent, self.sha256[:16]
+            for kind in ("frames", "silhouettes"):
+                for stored in folder.glob(f"{kind}_{digest}_*.npy"):
+                    stored.unlink()
 
     @property
     def small_plate(self) -> Image:
@@ -110,6 +117,9 @@ def prepare(
     frames = _store(
         path, cache / f"frames_{info.sha256[:16]}_{size[0]}x{size[1]}.npy", size, len(poses), report
     )
+    silhouettes, told = _outline(
+        frames, poses, cache / f"silhouettes_{info.sha256[:16]}_{size[0]}x{size[1]}.npy", report, path.name
+    )
     known = round(len(poses) * (1 - config.holdout))
     plate = background(
         path, poses[:known], report
@@ -117,7 +127,19 @@ def prepare(
     pairs = np.flatnonzero(present[1:] & present[:-1]) + 1
     usable = pairs[(pairs > 1) & (pairs < known)]
     labels = label_source(config.labels, poses, config.face, iuv)
-    return Prepared(path, info.sha256, poses, windows, frames, size[1] / info.height, plate, usable, labels)
+    return Prepared(
+        path=path,
+        sha256=info.sha256,
+        poses=poses,
+        windows=windows,
+        frames=frames,
+        silhouettes=silhouettes,
+        told=told,
+        scale=size[1] / info.height,
+        plate=plate,
+        usable=usable,
+        labels=labels,
+    )
 
 
 def shrink(image: Image, size: tuple[int, int]) -> Image:
@@ -145,7 +167,33 @@ def _store(
     return frames
 
 
-def _reserve(path: Path, shape: tuple[int, int, int, int]) -> np.memmap[Any, np.dtype[np.uint8]]:
+def _outline(
+    frames: npt.NDArray[np.uint8], poses: PoseSequence, target: Path, report: Report, name: str
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """The silhouettes of stored frames, in a file that is mapped into memory, and which of them were found."""
+    size = (frames.shape[2], frames.shape[1])
+    scale = np.array([size[0] / poses.size[0], size[1] / poses.size[1], 1.0], np.float32)
+    present = poses.present()
+    # Above the silhouettes a line of their own says for each whether it was found.
+    if not target.exists():
+        temporary = target.with_suffix(".part.npy")
+        stored = _reserve(temporary, (len(frames), size[1] + 1, size[0]))
+        with SilhouetteFinder() as finder:
+            for row in range(len(frames)):
+                found = (
+                    finder.find(np.asarray(frames[row]), poses.body[row] * scale) if present[row] else None
+                )
+                stored[row, 0] = 0 if found is None else 255
+                stored[row, 1:] = person_mask(poses, row, size) if found is None else found
+                report(f"outlines of {name}", row + 1, len(frames))
+        stored.flush()
+        del stored
+        temporary.replace(target)
+    kept: npt.NDArray[np.uint8] = np.load(target, mmap_mode="r")
+    return kept[:, 1:], np.asarray(kept[:, 0, 0] > 0)
+
+
+def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
     """A new array on disk whose room the file system has set aside: a disk that is full later kills the process.
 
     Raises:
@@ -163,96 +211,3 @@ def _reserve(path: Path, shape: tuple[int, int, int, int]) -> np.memmap[Any, np.
             hint="make room and give the same command again",
         ) from error
     return stored
-
-
-def person_mask(poses: PoseSequence, row: int, size: tuple[int, int]) -> Image:
-    """A generous mask of where the person may be, from the key points alone.
-
-    Args:
-        poses: key points in the pixels of ``poses.size``.
-        row: which frame.
-        size: width and height of the mask.
-
-    Returns:
-        (height, width) uint8, 255 on the person.
-    """
-    mask = np.zeros((size[1], size[0]), np.uint8)
-    scale = np.array([size[0] / poses.size[0], size[1] / poses.size[1]], np.float32)
-    body = poses.body[row].copy()
-    body[:, :2] *= scale
-    seen = body[:, 2] >= SEEN
-    if not seen.any():
-        return mask
-    spread = np.ptp(body[seen, :2], axis=0)
-    torso = max(float(np.hypot(*(body[B["Neck"], :2] - body[B["MidHip"], :2]))), 0.15 * float(spread.max()))
-    thick = max(round(0.45 * torso), 3)
-    for names in (
-        ("RShoulder", "RElbow", "RWrist"), ("LShoulder", "LElbow", "LWrist"), ("RHip", "RKnee", "RAnkle", "RBigToe"),
-        ("LHip", "LKnee", "LAnkle", "LBigToe"), ("Neck", "Nose"), ("Neck", "MidHip"),
-        ("RShoulder", "RHip"), ("LShoulder", "LHip"), ("RShoulder", "LHip"), ("LShoulder", "RHip"),
-    ):  # fmt: skip
-        points = [body[B[name], :2] for name in names if seen[B[name]]]
-        if len(points) >= 2:
-            cv2.polylines(mask, [np.rint(np.stack(points)).astype(np.int32)], False, 255, thick)
-    head = [body[B[name], :2] for name in ("Nose", "REye", "LEye", "REar", "LEar") if seen[B[name]]]
-    if head:
-        x, y = np.mean(head, axis=0)
-        cv2.circle(mask, (round(float(x)), round(float(y))), max(round(0.5 * torso), 3), 255, -1)
-    for hand in (poses.left_hand[row], poses.right_hand[row]):
-        points = hand[hand[:, 2] >= SEEN, :2] * scale
-        if len(points) >= 3:
-            hull = cv2.convexHull(np.rint(points).astype(np.int32))
-            cv2.drawContours(mask, [hull], -1, 255, -1)
-            cv2.drawContours(mask, [hull], -1, 255, max(thick // 2, 3))
-    return mask
-
-
-def background(path: Path, poses: PoseSequence, report: Report | None = None) -> Image:
-    """The picture without the person: the median over time of what the person does not cover.
-
-    What is covered in every frame is painted in from its surroundings (Telea, 2004).
-
-    Args:
-        path: a recording by a camera that stands still.
-        poses: its key points.
-        report: called as ``report(what, done, total)``.
-
-    Returns:
-        (H, W, 3) uint8 at the recording's size.
-    """
-    wanted = set(np.unique(np.linspace(0, len(poses) - 1, _PLATE_FRAMES).round().astype(int)).tolist())
-    pictures, masks = [], []
-    for row, frame in enumerate(read_frames(path)):
-        if row in wanted:
-            pictures.append(frame.image)
-            masks.append(person_mask(poses, row, (frame.image.shape[1], frame.image.shape[0])) > 0)
-            if report:
-                report(f"background of {path.name}", len(pictures), len(wanted))
-    height, width = pictures[0].shape[:2]
-    plate = np.empty((height, width, 3), np.uint8)
-    hidden = np.logical_and.reduce(masks)
-    band = max(1, 2_000_000 // (width * len(pictures)))  # rows at a time keep the memory small
-    for top in range(0, height, band):
-        rows = slice(top, top + band)
-        stack = np.stack([picture[rows] for picture in pictures]).astype(np.float32)
-        covered = np.stack([mask[rows] for mask in masks])
-        plain = np.median(stack, axis=0)
-        stack[covered] = np.nan
-        stack[:, hidden[rows]] = plain[hidden[rows]]
-        plate[rows] = np.rint(np.nanmedian(stack, axis=0)).astype(np.uint8)
-    return _paint_in(plate, hidden)
-
-
-def _paint_in(plate: Image, hidden: npt.NDArray[np.bool_]) -> Image:
-    if not hidden.any():
-        return plate
-    height, width = hidden.shape
-    factor = max(1.0, max(height, width) / 320)  # large holes are filled small: slow otherwise, and no better
-    size = (max(round(width / factor), 1), max(round(height / factor), 1))
-    small = shrink(plate, size)
-    hole = (cv2.resize(hidden.astype(np.uint8), size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
-    hole = cv2.dilate(hole, np.ones((3, 3), np.uint8))
-    filled = cv2.resize(cv2.inpaint(small, hole, 3, cv2.INPAINT_TELEA), (width, height))
-    soft = cv2.GaussianBlur(hidden.astype(np.float32), (0, 0), max(factor, 1.0))[..., None]
-    soft = np.maximum(soft, hidden[..., None])
-    return np.rint(soft * filled + (1 - soft) * plate).astype(np.uint8)

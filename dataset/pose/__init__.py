@@ -3,6 +3,7 @@
     estimate_poses(video)          key points of the main person, one row a frame
     cached_poses(video, folder)    the same, estimated once
     PeopleFinder()                 everybody in a still, for scanning
+    SilhouetteFinder()             which pixels show a person whose pose is known
     clean(poses), smooth(poses)    faults repaired; sliding median for transfer
     PoseSequence                   what they return and take
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from dataset.pose.cleaning import clean, smooth
     from dataset.pose.estimate import estimate_poses
     from dataset.pose.people import PeopleFinder
+    from dataset.pose.silhouettes import SilhouetteFinder
 
 __all__ = [
     "BODY_25",
     "B",
     "PeopleFinder",
     "PoseSequence",
+    "SilhouetteFinder",
     "body_box",
     "cached_poses",
     "clean",
@@ -36,6 +39,7 @@ __all__ = [
 
 _HOMES = {
     "PeopleFinder": "dataset.pose.people",
+    "SilhouetteFinder": "dataset.pose.silhouettes",
     "cached_poses": "dataset.pose.cache",
     "clean": "dataset.pose.cleaning",
     "estimate_poses": "dataset.pose.estimate",

@@ -33,11 +33,8 @@ Floats = npt.NDArray[np.float64]
 HOLD = 0.02
 _UNSEEN = 0.15  # what a point that only one of the poses shows counts, as a distance
 _HEAD = [B[name] for name in ("Nose", "REye", "LEye", "REar", "LEar")]
-_ARMS = [B[name] for name in ("RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist")]
-_LEGS = [
-    B[name]
-    for name in ("RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle", "RBigToe", "LBigToe")
-]  # fmt: skip
+_ARMS = [[B[side + name] for name in ("Shoulder", "Elbow", "Wrist")] for side in "RL"]
+_LEGS = [[B[side + name] for name in ("Hip", "Knee", "Ankle", "BigToe")] for side in "RL"]
 _PARTS = ("body", "left_hand", "right_hand", "face")
 _FINE = 8.0  # a face and a hand are about so much smaller than the body
 
@@ -51,12 +48,14 @@ class Item:
         time: of the frame in seconds.
         parts: the pose in pixels of its window.
         picture: (H, W, 3) uint8, the window's picture, at the window's size or larger.
+        silhouette: (h, w) uint8, how certainly each pixel of the window shows the person, 255 at most.
     """
 
     recording: str
     time: float
     parts: Parts
     picture: Image
+    silhouette: Image
 
 
 class Gallery:
@@ -83,16 +82,19 @@ class Gallery:
             parts: one pose in pixels, of any scale.
 
         Returns:
-            (4, N): for the whole body, and for head, arms and legs with a word of the whole; in shares of the
-            person's size.
+            (6, N): for the whole body, and for head, either arm and either leg with a word of the whole; in shares of
+            the person's size.
         """
         body, head, left, right = (
             _distance(own, theirs) for own, theirs in zip(_traits(parts), self._traits, strict=True)
         )
         own, theirs = _traits(parts)[0], self._traits[0]
-        arms = _distance(own[_ARMS], theirs[:, _ARMS]) + 0.25 * (left + right)
-        legs = _distance(own[_LEGS], theirs[:, _LEGS])
-        return np.stack([body, head + 0.5 * body, arms + 0.3 * body, legs + 0.3 * body])
+        arms = [
+            _distance(own[points], theirs[:, points]) + 0.5 * hand
+            for points, hand in zip(_ARMS, (right, left), strict=True)
+        ]
+        legs = [_distance(own[points], theirs[:, points]) for points in _LEGS]
+        return np.stack([body, head + 0.5 * body, *(limb + 0.3 * body for limb in (*arms, *legs))])
 
     def apart(self, recording: str, time: float, least: float) -> npt.NDArray[np.bool_]:
         """(N,) which frames may be shown at `time` of `recording`: those of other recordings, and those further off.
@@ -118,12 +120,12 @@ class Gallery:
             recording: SHA-256 of the video that they are from, empty if none.
             times: (T,) of the poses in seconds.
             least: see `apart`.
-            before: (4,) what was chosen just before the first pose.
+            before: (6,) what was chosen just before the first pose.
 
         Returns:
-            (T, 4) indices into `items`.
+            (T, 6) indices into `items`.
         """
-        costs = np.stack([self.distances(parts) for parts in poses])  # (T, 4, N)
+        costs = np.stack([self.distances(parts) for parts in poses])  # (T, 6, N)
         for row, time in enumerate(times):
             costs[row][:, ~self.apart(recording, float(time), least)] = np.inf
         paths = []
@@ -136,6 +138,7 @@ class Gallery:
     def save(self, path: Path) -> str:
         """Write everything as one file of plain arrays, pictures as JPEG, and return its SHA-256."""
         coded = [_encode(item.picture) for item in self.items]
+        outlines = np.stack([item.silhouette for item in self.items])
         with atomic_path(path) as temporary, temporary.open("wb") as out:
             body, left_hand, right_hand, face = (
                 np.stack([i.parts[name] for i in self.items]) for name in _PARTS
@@ -147,6 +150,8 @@ class Gallery:
                 times=self._times,
                 sizes=np.array([len(one) for one in coded]),
                 pictures=np.concatenate(coded),
+                silhouettes=_encode_outlines(outlines),
+                outlined=np.array(outlines.shape),
                 body=body,
                 left_hand=left_hand,
                 right_hand=right_hand,
@@ -166,14 +171,16 @@ class Gallery:
                 stored = dict(data)
             ends = np.cumsum(stored["sizes"])[:-1]
             pictures = [_decode(one) for one in np.split(stored["pictures"], ends)]
+            outlines = _decode_outlines(stored["silhouettes"], stored["outlined"])
             items = [
                 Item(
                     str(stored["recordings"][index]),
                     float(stored["times"][index]),
                     {name: stored[name][index] for name in _PARTS},
                     picture,
+                    outline,
                 )
-                for index, picture in enumerate(pictures)
+                for index, (picture, outline) in enumerate(zip(pictures, outlines, strict=True))
             ]
             return cls(items, (int(stored["shape"][0]), int(stored["shape"][1])))
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, cv2.error) as error:
@@ -211,7 +218,8 @@ def gather(recordings: list[Prepared], limit: int, detail: int | None = None) ->
             _from_small(one, list(wanted), size) if detail is None else _from_video(one, list(wanted), size)
         )
         items += [
-            Item(one.sha256, float(one.poses.times[row]), wanted[row], picture) for row, picture in pictures
+            Item(one.sha256, float(one.poses.times[row]), wanted[row], picture, _outline(one, row, shape))
+            for row, picture in pictures
         ]
     return Gallery(items, shape)
 
@@ -237,6 +245,26 @@ def _from_video(recording: Prepared, rows: list[int], size: tuple[int, int]) -> 
 def _picture(recording: Prepared, row: int, image: Image, scale: float, size: tuple[int, int]) -> Image:
     window = recording.windows.one(row)
     return sample(image, Windows(window.center, window.height, size).matrix(0, scale), size)
+
+
+def _outline(recording: Prepared, row: int, shape: tuple[int, int]) -> Image:
+    window = recording.windows.one(row)
+    return sample(np.asarray(recording.silhouettes[row]), window.matrix(0, recording.scale), shape)
+
+
+def _encode_outlines(outlines: Image) -> Image:
+    """(N, h, w) → their bytes, one below the other as a PNG."""
+    done, coded = cv2.imencode(".png", outlines.reshape(-1, outlines.shape[2]))
+    if not done:
+        raise ModelError("an outline of the gallery cannot be written")
+    return np.asarray(coded, np.uint8).ravel()
+
+
+def _decode_outlines(coded: Image, shape: npt.NDArray[np.integer]) -> Image:
+    picture = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise ValueError("the outlines cannot be read")
+    return picture.reshape(*(int(side) for side in shape)).astype(np.uint8, copy=False)
 
 
 def _encode(picture: Image) -> npt.NDArray[np.uint8]:

@@ -15,21 +15,21 @@ from synthesis.appearance.skinning import Parts, Skin
 
 @dataclass(frozen=True)
 class Looks:
-    """K = 4 frames of the target, one for each region, and how they are to be bent to the pose.
+    """K = 6 frames of the target, one for each region, and how they are to be bent to the pose.
 
     Attributes:
         pictures: (B, K, 3, H, W) in [-1, 1].
         flow: (B, K, 2, H, W), x and y in pixels of the pictures, for every pixel of the window.
         seen: (B, K, H, W) in [0, 1], how much of what is asked for the picture shows.
         share: (B, K, H, W) in [0, 1], how much each pixel belongs to the region that the picture was found for.
-        core: (B, 1, H, W) in [0, 1], where there is certainly body.
+        silhouettes: (B, K, 1, H, W) in [0, 1], how certainly each pixel of the pictures shows the person.
     """
 
     pictures: Tensor
     flow: Tensor
     seen: Tensor
     share: Tensor
-    core: Tensor
+    silhouettes: Tensor
 
     def to(self, device: torch.device) -> Looks:
         """The same on another device."""
@@ -37,7 +37,7 @@ class Looks:
 
     def tensors(self) -> tuple[Tensor, ...]:
         """All five, in order."""
-        return self.pictures, self.flow, self.seen, self.share, self.core
+        return self.pictures, self.flow, self.seen, self.share, self.silhouettes
 
 
 def look_at(gallery: Gallery, chosen: list[int], parts: Parts) -> Looks:
@@ -50,14 +50,16 @@ def look_at(gallery: Gallery, chosen: list[int], parts: Parts) -> Looks:
     """
     skin = Skin(parts, gallery.shape)
     flows, seen = zip(*(skin.flow_to(gallery.items[index].parts) for index in chosen), strict=True)
-    pictures = [_to_window(gallery.items[index].picture, gallery.shape) for index in chosen]
-    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    items = [gallery.items[index] for index in chosen]
+    pictures = np.stack([_to_window(item.picture, gallery.shape) for item in items])
+    silhouettes = np.stack([_to_window(item.silhouette, gallery.shape) for item in items])
+    stacked = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
     return Looks(
         stacked[None].contiguous(),
         torch.from_numpy(np.stack(flows))[None],
         torch.from_numpy(np.stack(seen))[None],
         torch.from_numpy(skin.share)[None],
-        torch.from_numpy(skin.core)[None, None],
+        torch.from_numpy(silhouettes)[None, :, None].float() / 255,
     )
 
 

@@ -21,16 +21,16 @@ Floats = npt.NDArray[np.float64]
 Parts = dict[str, npt.NDArray[np.float32]]
 
 #: Parts of the body that look for their reference frame each for itself; their order is that of `Skin.share`.
-REGIONS = ("torso", "head", "arms", "legs")
-_TORSO, _HEAD, _ARMS, _LEGS = range(4)
+REGIONS = ("torso", "head", "right_arm", "left_arm", "right_leg", "left_leg")
+_TORSO, _HEAD, _RIGHT_ARM, _LEFT_ARM, _RIGHT_LEG, _LEFT_LEG = range(6)
 
 #: From, to, radius of the flesh as a share of the person's size, region.
 _BONES: tuple[tuple[str, str, float, int], ...] = (
     ("Neck", "MidHip", 0.09, _TORSO), ("RShoulder", "RHip", 0.07, _TORSO), ("LShoulder", "LHip", 0.07, _TORSO),
-    ("RShoulder", "RElbow", 0.035, _ARMS), ("RElbow", "RWrist", 0.03, _ARMS),
-    ("LShoulder", "LElbow", 0.035, _ARMS), ("LElbow", "LWrist", 0.03, _ARMS),
-    ("RHip", "RKnee", 0.05, _LEGS), ("RKnee", "RAnkle", 0.04, _LEGS), ("RAnkle", "RBigToe", 0.03, _LEGS),
-    ("LHip", "LKnee", 0.05, _LEGS), ("LKnee", "LAnkle", 0.04, _LEGS), ("LAnkle", "LBigToe", 0.03, _LEGS),
+    ("RShoulder", "RElbow", 0.035, _RIGHT_ARM), ("RElbow", "RWrist", 0.03, _RIGHT_ARM),
+    ("LShoulder", "LElbow", 0.035, _LEFT_ARM), ("LElbow", "LWrist", 0.03, _LEFT_ARM),
+    ("RHip", "RKnee", 0.05, _RIGHT_LEG), ("RKnee", "RAnkle", 0.04, _RIGHT_LEG), ("RAnkle", "RBigToe", 0.03, _RIGHT_LEG),
+    ("LHip", "LKnee", 0.05, _LEFT_LEG), ("LKnee", "LAnkle", 0.04, _LEFT_LEG), ("LAnkle", "LBigToe", 0.03, _LEFT_LEG),
 )  # fmt: skip
 _HEAD_POINTS = [B[name] for name in ("Nose", "REye", "LEye", "REar", "LEar")]
 #: Lengths of bones as shares of the person's size, for telling the size from whatever is seen.
@@ -74,8 +74,7 @@ class Skin:
         shape: width and height of the window.
 
     Attributes:
-        share: (4, H, W) float32, how much each pixel belongs to each of `REGIONS`; 0 far from the body.
-        core: (H, W) float32, 1 where there is certainly body: on the bones themselves.
+        share: (6, H, W) float32, how much each pixel belongs to each of `REGIONS`; 0 far from the body.
     """
 
     def __init__(self, target: Parts, shape: tuple[int, int]) -> None:
@@ -87,7 +86,7 @@ class Skin:
         self._points = np.stack([x.ravel(), y.ravel()], 1)
         self._size = max(size_of(target["body"]), 1.0)
         self._pieces = [*self._bones(), *self._rigid()]
-        self.share, self.core = self._regions()
+        self.share = self._regions()
 
     def flow_to(self, reference: Parts) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Where each pixel lies in a picture of `reference`.
@@ -136,7 +135,7 @@ class Skin:
     def _rigid(self) -> list[_Piece]:
         pieces = []
         for kind, radius, least, region in (
-            ("head", 0.06, 3, _HEAD), ("left_hand", 0.03, 5, _ARMS), ("right_hand", 0.03, 5, _ARMS),
+            ("head", 0.06, 3, _HEAD), ("left_hand", 0.03, 5, _LEFT_ARM), ("right_hand", 0.03, 5, _RIGHT_ARM),
         ):  # fmt: skip
             points = _rigid_points(self._target, kind)
             points = points[points[:, 2] >= SEEN, :2]
@@ -149,10 +148,10 @@ class Skin:
             pieces.append(_Piece(kind, (0, 0), region, beyond**2 / (0.5 * radius * self._size) ** 2))
         return pieces
 
-    def _regions(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def _regions(self) -> npt.NDArray[np.float32]:
         if not self._pieces:
             width, height = self._shape
-            return np.zeros((len(REGIONS), height, width), np.float32), np.zeros((height, width), np.float32)
+            return np.zeros((len(REGIONS), height, width), np.float32)
         near = np.array([piece.near for piece in self._pieces])
         weights = _weights(near)
         weights /= weights.sum(0)
@@ -162,11 +161,7 @@ class Skin:
         closest = near.min(0)
         # One and a bit radii out the flesh ends; clothes and hair reach somewhat further.
         share *= np.exp(-np.maximum(closest - 1.5, 0) / 2)
-        core = np.clip(2 - 4 * closest, 0, 1)
-        return (
-            self._enlarge(share.reshape(len(REGIONS), *self._grid)),
-            self._enlarge(core.reshape(1, *self._grid))[0],
-        )
+        return self._enlarge(share.reshape(len(REGIONS), *self._grid))
 
     def _map(self, piece: _Piece, reference: Parts, scale: float) -> Floats | None:
         """Every grid point as this piece would carry it to the reference; None where the reference does not show it."""

@@ -52,7 +52,7 @@ class PeopleStage(CompactStage):
     def _pair(self, number: int) -> FramePairBatch:
         rng = np.random.default_rng([self.config.schedule.seed, number, 2])
         material = self._materials[int(rng.choice(len(self._materials), p=self._weights))]
-        pair = draw_pair(material, self.config.data, self.config.schedule, number)
+        pair = draw_pair(material, self.config.data, self.config.schedule.seed, number)
         gain = torch.from_numpy(rng.uniform(0.7, 1.25, 3).astype(np.float32))
         shift = torch.from_numpy(rng.uniform(-0.2, 0.2, 3).astype(np.float32))
         return recoloured(pair, gain, shift)
@@ -68,11 +68,11 @@ def recoloured(pair: FramePairBatch, gain: Tensor, shift: Tensor) -> FramePairBa
         pair,
         frames=(change(pair.frames[0]), change(pair.frames[1])),
         plate=change(pair.plate),
-        previous=change(pair.previous),
         looks=(
             replace(pair.looks[0], pictures=change(pair.looks[0].pictures)),
             replace(pair.looks[1], pictures=change(pair.looks[1].pictures)),
         ),
+        before=(pair.before[0], replace(pair.before[1], pictures=change(pair.before[1].pictures))),
     )
 
 

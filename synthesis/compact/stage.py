@@ -7,6 +7,7 @@ the gradient, and judged together. A short first part uses pixel and perceptual 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from synthesis.appearance.gallery import gather
 from synthesis.config import SynthesisConfig
 from synthesis.distributed import average_gradients
 from synthesis.evaluate.ssim import ssim
-from synthesis.losses import core_alpha, feature_matching, gan_loss, person_l1
+from synthesis.losses import feature_matching, gan_loss, person_l1, silhouette_loss
 from synthesis.networks.base import load_base
 from synthesis.networks.discriminator import MultiScaleDiscriminator, init_weights
 from synthesis.networks.generator import CompactGenerator, GeneratorInput, Painting
@@ -30,6 +31,20 @@ from synthesis.stage import World, samples_of_step
 GALLERY = 512  # frames of the recordings that training samples are shown, at most
 _SCORED = 8  # frames that scores() looks at
 _SHOWN = 3  # of them, those that sample() shows
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What is drawn for the samples of a pass.
+
+    Attributes:
+        first, second: (B, 1, 1, 1) bool, whether frames t − 1 and t are painted from the frame before, not the plate.
+        noise: (B, 3, H, W), added to the frame that another is painted from.
+    """
+
+    first: Tensor
+    second: Tensor
+    noise: Tensor
 
 
 class CompactStage:
@@ -152,35 +167,51 @@ class CompactStage:
         """The averaged generator."""
         return self.average
 
-    def _draw(self, numbers: list[int]) -> tuple[FramePairBatch, tuple[Tensor, Tensor]]:
-        """Pairs of frames, and for each whether the second is painted from the first and the noise between them."""
+    def _draw(self, numbers: list[int]) -> tuple[FramePairBatch, Draws]:
+        """Pairs of frames, and what is drawn for each."""
         schedule = self.config.schedule
         pairs = [self._pair(number) for number in numbers]
         keeps, noises = [], []
         for number, pair in zip(numbers, pairs, strict=True):
             rng = np.random.default_rng([schedule.seed, number, 1])
-            keeps.append(schedule.temporal and rng.random() >= schedule.forget)
+            keeps.append(rng.random(2) >= schedule.forget if schedule.temporal else np.zeros(2, np.bool_))
             noises.append(
                 rng.standard_normal(pair.plate.shape, np.float32) * np.float32(rng.uniform(0, 0.08))
             )
         device = self.world.device
-        keep = torch.tensor(keeps, device=device).view(-1, 1, 1, 1)
-        return join_pairs(pairs, device), (keep, torch.from_numpy(np.concatenate(noises)).to(device))
+        keep = torch.from_numpy(np.array(keeps).T.copy()).to(device).view(2, -1, 1, 1, 1)
+        noise = torch.from_numpy(np.concatenate(noises)).to(device)
+        return join_pairs(pairs, device), Draws(keep[0], keep[1], noise)
 
     def _pair(self, number: int) -> FramePairBatch:
-        return draw_pair(self.material, self.config.data, self.config.schedule, number)
+        return draw_pair(self.material, self.config.data, self.config.schedule.seed, number)
 
     def _paint(
-        self, batch: FramePairBatch, draws: tuple[Tensor, Tensor], generator: CompactGenerator | None = None
+        self, batch: FramePairBatch, draws: Draws, generator: CompactGenerator | None = None
     ) -> tuple[Painting, Painting]:
-        """Frames t − 1 and t, the second from the first with noise where `keep` is set, else from the plate."""
-        keep, noise = draws
+        """Frames t − 1 and t, each from the one before as it was painted, or from the plate.
+
+        What frame t − 1 is painted from is painted as well, and not taken from the recording: a network that learns
+        from true frames trusts its own ones too much, and their errors grow.
+        """
         network = generator or self.generator
+
+        def after(painted: Painting | None, keep: Tensor) -> Tensor:
+            return (
+                batch.plate
+                if painted is None
+                else torch.where(keep, painted.frame + draws.noise, batch.plate)
+            )
+
         with self._autocast():
-            first = network(GeneratorInput(batch.labels[0], batch.previous, batch.plate, batch.looks[0]))
-            previous = batch.plate
-            if bool(keep.any()):
-                previous = torch.where(keep, first.frame + noise, batch.plate)
+            before = None
+            if bool(draws.first.any()):
+                label, looks = batch.before
+                with torch.no_grad():
+                    before = network(GeneratorInput(label, batch.plate, batch.plate, looks))
+            previous = after(before, draws.first)
+            first = network(GeneratorInput(batch.labels[0], previous, batch.plate, batch.looks[0]))
+            previous = after(first if bool(draws.second.any()) else None, draws.second)
             return first, network(GeneratorInput(batch.labels[1], previous, batch.plate, batch.looks[1]))
 
     @torch.no_grad()
@@ -207,7 +238,7 @@ class CompactStage:
         batch = join_pairs([self._cut(self._fixed[0], row)], self.world.device)
         keep = torch.tensor(self.config.schedule.temporal, device=self.world.device)
         with torch.no_grad():
-            _, made = self._paint(batch, (keep, torch.zeros_like(batch.plate)), self.average)
+            _, made = self._paint(batch, Draws(keep, keep, torch.zeros_like(batch.plate)), self.average)
         return batch, made.frame
 
     def _judged(self, batch: FramePairBatch, frames: tuple[Tensor, Tensor]) -> Tensor:
@@ -227,12 +258,15 @@ class CompactStage:
         weights = self.config.loss
         frames = (made[0].frame, made[1].frame)
         l1 = sum(person_l1(one, real, batch.weight) for one, real in zip(frames, batch.frames, strict=True))
-        core = sum(core_alpha(one.alpha, looks.core) for one, looks in zip(made, batch.looks, strict=True))
+        alpha = sum(
+            silhouette_loss(one.alpha, real, told)
+            for one, real, told in zip(made, batch.silhouettes, batch.told, strict=True)
+        )
         perceptual = self.perceptual(torch.cat(frames), torch.cat(batch.frames))
         terms = {
             "l1": weights.lambda_l1 * 0.5 * l1,
             "perceptual": weights.lambda_p * 0.5 * perceptual,
-            "core": weights.lambda_core * 0.5 * core,
+            "alpha": weights.lambda_alpha * 0.5 * alpha,
         }
         if adversarial:
             judged = self.discriminator(self._judged(batch, frames))

@@ -14,7 +14,7 @@ from dataset.files import sha256_file
 from dataset.pose import cached_poses, clean
 from dataset.pose.keypoints import PoseSequence
 from synthesis.model import TargetModel
-from synthesis.recording import background
+from synthesis.plate import background
 
 Image = npt.NDArray[np.uint8]
 Report = Callable[..., None]

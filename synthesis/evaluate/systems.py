@@ -16,7 +16,7 @@ from dataset.video import read_frames
 from synthesis.evaluate.held_out import HeldOut
 from synthesis.evaluate.regions import WINDOW_HEIGHT, WINDOW_MARGIN
 from synthesis.model import TargetModel, read_image, write_image
-from synthesis.recording import person_mask
+from synthesis.plate import person_mask
 from synthesis.transfer import generate
 from synthesis.windows import Windows, choose_shape, extents, follow, paste
 

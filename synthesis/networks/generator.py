@@ -19,11 +19,11 @@ from synthesis.appearance.skinning import REGIONS
 
 _K = len(REGIONS)
 #: How strongly a picture is preferred in the region it was found for, before anything is learnt.
-_PREFERRED = 4.0
+_PREFERRED = 5.0
 #: The first picture, found for the whole body, is preferred where no region is.
 _WHOLE = 1.0
-#: Where body is known to be, alpha starts at sigmoid(3), elsewhere at sigmoid(-3).
-_SURE = 3.0
+#: Where the bent pictures show the person, alpha starts at sigmoid(4), elsewhere at sigmoid(-4).
+_SURE = 4.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class CompactGenerator(nn.Module):
 
         Σ gate · picture(flow + correction) + touch,
 
-    of which correction, gates, touch and alpha are learnt; all start such that the bent pictures alone are shown.
+    of which correction, gates, touch and alpha are learnt; all start such that the bent pictures alone are shown,
+    cut out along their silhouettes.
 
     Args:
         width: channels at half resolution; 2, 4 and 5 times as many further down.
@@ -85,7 +86,7 @@ class CompactGenerator(nn.Module):
         super().__init__()
         self.reach, self.copy = reach, copy
         w1, w2, w3, w4 = width, width * 2, width * 4, width * 5
-        inputs = 9 + 5 * _K
+        inputs = 9 + 6 * _K
         self.enter = nn.Conv2d(inputs * 4, w1, 3, padding=1)
         self.down1 = Block(w1, w1)
         self.down2 = Block(w1, w2, stride=2)
@@ -110,8 +111,9 @@ class CompactGenerator(nn.Module):
         looks = inputs.looks
         batch, _, height, width = inputs.label.shape
         given = [inputs.label * 2 - 1, inputs.previous, inputs.plate, looks.seen * 2 - 1, looks.share * 2 - 1]
-        bent = take(looks.pictures, looks.flow)
-        d1 = self.down1(self.enter(F.pixel_unshuffle(torch.cat([*given, bent.flatten(1, 2)], 1), 2)))
+        shown = torch.cat([looks.pictures, looks.silhouettes * 2 - 1], 2)
+        seen = _beside(given, take(shown, looks.flow))
+        d1 = self.down1(self.enter(F.pixel_unshuffle(seen, 2)))
         d2 = self.down2(d1)
         d3 = self.down3(d2)
         d4 = self.down4(d3)
@@ -121,15 +123,16 @@ class CompactGenerator(nn.Module):
         y = self.up1(torch.cat([_twice(y), d1], 1))
         correction = _twice(torch.tanh(self.bend(y).float() / 4) * self.reach)
         flow = looks.flow + correction.view(batch, _K, 2, height, width)
-        bent = take(looks.pictures, flow)
-        fine = self.thin_in(torch.cat([*given, bent.flatten(1, 2)], 1))
+        bent = take(shown, flow)
+        fine = self.thin_in(_beside(given, bent))
         out = self.leave(F.silu(self.thin_mix(torch.cat([_twice(y), F.silu(fine)], 1)))).float()
-        alpha = torch.sigmoid(out[:, 3:4] + _SURE * (2 * looks.share.sum(1, keepdim=True) - 1))
         preference = _PREFERRED * looks.share
         preference = torch.cat([preference[:, :1] + _WHOLE, preference[:, 1:]], 1)
         gate = torch.softmax(out[:, 4:] + preference, 1)
+        mixed = (gate[:, :, None] * bent).sum(1)
+        alpha = torch.sigmoid(out[:, 3:4] + _SURE * mixed[:, 3:])
         touch = torch.tanh(out[:, :3])
-        mixed = (gate[:, :, None] * bent).sum(1) if self.copy else torch.zeros_like(touch)
+        mixed = mixed[:, :3] if self.copy else torch.zeros_like(touch)
         person = (mixed + touch).clamp(-1, 1)
         return Painting(alpha * person + (1 - alpha) * inputs.plate, person, alpha, flow, gate, touch)
 
@@ -152,15 +155,20 @@ class Block(nn.Module):
         return F.silu(y + self.shortcut(x))
 
 
+def _beside(given: list[Tensor], bent: Tensor) -> Tensor:
+    """All inputs in one: what is given, the bent pictures, then their silhouettes."""
+    return torch.cat([*given, bent[:, :, :3].flatten(1, 2), bent[:, :, 3]], 1)
+
+
 def take(pictures: Tensor, flow: Tensor) -> Tensor:
     """Pictures looked at where `flow` says, bilinear, their edge repeated beyond it.
 
     Args:
-        pictures: (B, K, 3, h, w).
+        pictures: (B, K, C, h, w).
         flow: (B, K, 2, H, W), x and y in pixels of the pictures; pixel centres are at whole numbers.
 
     Returns:
-        (B, K, 3, H, W).
+        (B, K, C, H, W).
     """
     height, width = pictures.shape[-2:]
     size = torch.tensor([width, height], dtype=torch.float32, device=flow.device)

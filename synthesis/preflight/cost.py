@@ -84,6 +84,8 @@ def probe(
         poses=few,
         windows=follow(few, shape, config.data.margin),
         frames=np.zeros((_FRAMES, size[1], size[0], 3), np.uint8),
+        silhouettes=np.zeros((_FRAMES, size[1], size[0]), np.uint8),
+        told=np.zeros(_FRAMES, np.bool_),
         scale=scale,
         plate=plate,
         usable=np.arange(2, _FRAMES),
@@ -104,6 +106,6 @@ def probe(
         steps=config.schedule.steps,
         threads=torch.get_num_threads(),
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
-        disk=len(poses) * size[0] * size[1] * 3,
+        disk=len(poses) * size[0] * size[1] * 4,
         shape=shape,
     )

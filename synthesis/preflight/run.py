@@ -19,6 +19,7 @@ from synthesis.ground import Ground, common_anchor, measure
 from synthesis.limbs import limb_ratios
 from synthesis.model import read_facts, read_image
 from synthesis.normalize import normalize
+from synthesis.plate import background
 from synthesis.preflight.measure import Quality, Surroundings, quality, surroundings
 from synthesis.preflight.postures import Distances, distances
 from synthesis.preflight.verdict import (
@@ -30,7 +31,6 @@ from synthesis.preflight.verdict import (
     judge_video,
     overall,
 )
-from synthesis.recording import background
 
 if TYPE_CHECKING:
     from synthesis.preflight.cost import Cost

@@ -35,7 +35,8 @@ def raised(parts: Parts, degrees: float) -> Parts:
 
 
 def item(parts: Parts, time: float, recording: str = "a", value: int = 0) -> Item:
-    return Item(recording, time, parts, np.full((SHAPE[1], SHAPE[0], 3), value, np.uint8))
+    outline = np.full((SHAPE[1], SHAPE[0]), value, np.uint8)
+    return Item(recording, time, parts, np.full((SHAPE[1], SHAPE[0], 3), value, np.uint8), outline)
 
 
 def at(flow: np.ndarray, point: np.ndarray) -> np.ndarray:
@@ -78,20 +79,17 @@ def test_a_limb_that_the_reference_does_not_show_counts_as_unseen():
 def test_regions_lie_where_the_body_parts_are_and_nowhere_else():
     skin = Skin(raised(figure(), 90), SHAPE)
     body = raised(figure(), 90)["body"]
-    for region, name in ((0, "Neck"), (2, "RWrist"), (3, "LKnee")):
+    for region, name in ((0, "Neck"), (2, "RWrist"), (3, "LWrist"), (4, "RAnkle"), (5, "LKnee")):
         x, y = np.rint(body[B[name], :2]).astype(int)
         assert skin.share[:, y, x].argmax() == region
     assert skin.share[:, 5, 5].sum() < 0.01
-    assert skin.core[5, 5] == 0
-    x, y = np.rint(body[[B["RHip"], B["RKnee"]], :2].mean(0)).astype(int)
-    assert skin.core[y, x] > 0.9
 
 
 def test_nobody_has_no_regions_and_looks_straight_ahead():
     nobody = {name: np.zeros_like(points) for name, points in figure().items()}
     skin = Skin(nobody, SHAPE)
     flow, seen = skin.flow_to(figure())
-    assert skin.share.max() == skin.core.max() == seen.max() == 0
+    assert skin.share.max() == seen.max() == 0
     assert np.isfinite(flow).all()
     assert size_of(nobody["body"]) == 0
 
@@ -102,10 +100,11 @@ def test_the_nearest_frame_is_found_for_each_region_by_itself():
     )
     asked = raised(figure(x=70.0, height=120.0), 80)
     distances = gallery.distances(asked)
-    assert distances.shape == (4, 3)
+    assert distances.shape == (6, 3)
     assert distances.argmin(1).tolist()[0] == 1
     assert distances.argmin(1).tolist()[2] == 1
-    assert np.ptp(distances[3] - 0.3 * distances[0]) < 0.01  # the legs are alike in all three
+    for alike in (3, 4, 5):  # the left arm and the legs are in all three
+        assert np.ptp(distances[alike] - 0.3 * distances[0]) < 0.01
 
 
 def test_a_frame_is_never_made_from_its_own_moment():
@@ -127,7 +126,7 @@ def test_a_choice_is_held_until_changing_is_worth_it():
 
 def test_a_long_sequence_cut_in_blocks_goes_on_with_what_it_had():
     gallery = Gallery([item(figure(), 0.0), item(raised(figure(), 2), 5.0)], SHAPE)
-    held = gallery.choose([raised(figure(), 2)], "", np.array([0.0]), 0.0, np.zeros(4, np.intp))
+    held = gallery.choose([raised(figure(), 2)], "", np.array([0.0]), 0.0, np.zeros(6, np.intp))
     free = gallery.choose([raised(figure(), 2)], "", np.array([0.0]), 0.0)
     assert (held == 0).all()
     assert (free == 1).any()
@@ -141,6 +140,7 @@ def test_a_gallery_comes_back_from_disk(tmp_path):
     assert [(one.recording, one.time) for one in again.items] == [("abc", 0.5), ("def", 1.5)]
     assert np.array_equal(again.items[1].parts["body"], gallery.items[1].parts["body"])
     assert np.abs(again.items[1].picture.astype(int) - 200).max() <= 2
+    assert [set(one.silhouette.ravel().tolist()) for one in again.items] == [{40}, {200}]
 
 
 def test_a_damaged_gallery_is_one_line(tmp_path):
@@ -158,8 +158,10 @@ def test_looks_bring_large_pictures_to_the_size_of_the_window():
         fx=2,
         fy=2,
     )
-    one = Item("a", 0.0, figure(), large.astype(np.uint8))
-    looks = look_at(Gallery([one], SHAPE), [0, 0, 0, 0], figure())
-    assert looks.pictures.shape == (1, 4, 3, SHAPE[1], SHAPE[0])
-    assert looks.flow.shape == (1, 4, 2, SHAPE[1], SHAPE[0])
+    one = Item("a", 0.0, figure(), large.astype(np.uint8), np.full((SHAPE[1], SHAPE[0]), 255, np.uint8))
+    looks = look_at(Gallery([one], SHAPE), [0] * 6, figure())
+    assert looks.pictures.shape == (1, 6, 3, SHAPE[1], SHAPE[0])
+    assert looks.silhouettes.shape == (1, 6, 1, SHAPE[1], SHAPE[0])
+    assert looks.flow.shape == (1, 6, 2, SHAPE[1], SHAPE[0])
+    assert float(looks.silhouettes.min()) == 1
     assert float(looks.pictures.min()) >= -1

@@ -16,7 +16,7 @@ from dataset.pose.keypoints import PoseSequence
 from dataset.video import VideoInfo
 from synthesis.brought import Brought, digest
 from synthesis.model import TargetModel
-from synthesis.recording import person_mask
+from synthesis.plate import person_mask
 from synthesis.train import train
 from synthesis.transfer import Choices, transfer
 

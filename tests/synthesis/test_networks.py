@@ -5,7 +5,8 @@ import torch
 
 from dataset.errors import ModelError
 from synthesis.appearance import Looks
-from synthesis.losses import core_alpha, feature_matching, gan_loss, person_l1
+from synthesis.appearance.skinning import REGIONS
+from synthesis.losses import feature_matching, gan_loss, person_l1, silhouette_loss
 from synthesis.networks.discriminator import MultiScaleDiscriminator, PatchTrunk
 from synthesis.networks.generator import CompactGenerator, GeneratorInput, take
 from synthesis.networks.perceptual import PerceptualLoss
@@ -36,17 +37,18 @@ def test_a_patch_sees_70_by_70_pixels():
 
 
 def some_looks(height: int = 64, width: int = 64) -> Looks:
-    """Random pictures that are looked at in their own places, each meant for one quarter of the window."""
+    """Random pictures that are looked at in their own places, each meant for one strip of the window."""
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    share = torch.zeros(1, 4, height, width)
-    for index in range(4):
-        share[:, index, :, index * width // 4 : (index + 1) * width // 4] = 1
+    count = len(REGIONS)
+    share = torch.zeros(1, count, height, width)
+    for index in range(count):
+        share[:, index, :, index * width // count : (index + 1) * width // count] = 1
     return Looks(
-        torch.rand(1, 4, 3, height, width) * 2 - 1,
-        torch.stack([columns, rows]).float().expand(1, 4, -1, -1, -1),
-        torch.ones(1, 4, height, width),
+        torch.rand(1, count, 3, height, width) * 2 - 1,
+        torch.stack([columns, rows]).float().expand(1, count, -1, -1, -1),
+        torch.ones(1, count, height, width),
         share,
-        torch.ones(1, 1, height, width),
+        torch.ones(1, count, 1, height, width),
     )
 
 
@@ -62,13 +64,13 @@ def test_the_generator_paints_over_the_plate():
 
 def test_an_untrained_generator_shows_each_region_from_its_own_picture():
     torch.manual_seed(0)
-    looks = some_looks()
-    label, previous, plate = (torch.rand(1, 3, 64, 64) for _ in range(3))
+    looks = some_looks(64, 96)
+    label, previous, plate = (torch.rand(1, 3, 64, 96) for _ in range(3))
     with torch.no_grad():
         person = CompactGenerator(8, 8)(GeneratorInput(label, previous, plate, looks)).person
-    for index in range(4):
+    for index in range(len(REGIONS)):
         columns = slice(index * 16 + 2, index * 16 + 14)
-        off = [float((person - looks.pictures[:, k])[..., columns].abs().mean()) for k in range(4)]
+        off = [float((person - picture)[..., columns].abs().mean()) for picture in looks.pictures.unbind(1)]
         assert off[index] == min(off)
         assert off[index] < 0.1
 
@@ -143,10 +145,11 @@ def test_weighted_l1_counts_the_person_more():
     assert float(person_l1(made, real, weight)) == pytest.approx(0.75)
 
 
-def test_the_core_is_pulled_towards_being_opaque_and_the_rest_left_alone():
+def test_alpha_is_pulled_towards_the_silhouette_unless_none_is_known():
     alpha = torch.full((2, 1, 4, 4), 0.5, requires_grad=True)
-    core = torch.zeros(2, 1, 4, 4)
-    core[:, :, 0] = 1
-    core_alpha(alpha, core).backward()
-    assert (alpha.grad[:, :, 0] < 0).all()
-    assert float(alpha.grad[:, :, 1:].abs().sum()) == 0
+    silhouette = torch.zeros(2, 1, 4, 4)
+    silhouette[:, :, 0] = 1
+    silhouette_loss(alpha, silhouette, torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)).backward()
+    assert (alpha.grad[0, :, 0] < 0).all()
+    assert (alpha.grad[0, :, 1:] > 0).all()
+    assert float(alpha.grad[1].abs().sum()) == 0

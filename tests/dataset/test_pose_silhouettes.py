@@ -1,0 +1,57 @@
+"""Outlines of people: what the landmarker cuts out of a picture, against the mannequin whose pixels are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from dataset.mannequin import Performer, figure, raycast
+from dataset.mannequin.film import Studio
+from dataset.pose import PeopleFinder, SilhouetteFinder
+from dataset.pose.keypoints import Array
+
+SIZE = (240, 320)
+
+
+@pytest.fixture(scope="module")
+def finder() -> Iterator[SilhouetteFinder]:
+    with SilhouetteFinder() as found:
+        yield found
+
+
+def picture(
+    seed: int, motion: str, time: float
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], Array]:
+    """A picture of a mannequin, which pixels show it, and its body points as they are found."""
+    studio = Studio(Performer.from_seed(seed), SIZE)
+    image = studio.picture(motion, time, 0.001)
+    solids = figure.solids(studio.performer, studio.skeleton(motion, time))
+    hits = raycast.cast(solids, studio.camera, (0.0, 0.0))
+    assert hits is not None
+    truth = np.zeros(image.shape[:2], np.bool_)
+    x0, y0, x1, y1 = hits.box
+    truth[y0:y1, x0:x1] = hits.solid >= 0
+    with PeopleFinder(max_people=1) as people:
+        return image, truth, people.find(image)[0]
+
+
+@pytest.mark.parametrize(("seed", "motion"), [(1, "dance"), (2, "wave"), (3, "walk")])
+def test_the_outline_is_that_of_the_mannequin(finder: SilhouetteFinder, seed: int, motion: str) -> None:
+    image, truth, body = picture(seed, motion, 1.3)
+    found = finder.find(image, body)
+    assert found is not None
+    inside = found >= 128
+    assert (inside & truth).sum() / (inside | truth).sum() > 0.8
+
+
+def test_an_outline_is_only_that_of_the_person_asked_for(finder: SilhouetteFinder) -> None:
+    image, _, body = picture(1, "dance", 1.3)
+    elsewhere = body.copy()
+    elsewhere[:, 0] = SIZE[0] - body[:, 0]
+    elsewhere[:, :2] = (elsewhere[:, :2] - elsewhere[:, :2].mean(0)) * 0.5 + body[:, :2].mean(0)
+    assert finder.find(image, elsewhere) is None
+    nobody = body * np.array([1, 1, 0], np.float32)
+    assert finder.find(image, nobody) is None
