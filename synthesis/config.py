@@ -183,7 +183,9 @@ def _build(cls: type, values: dict[str, Any]) -> Any:
 
 #: Named starting points; every field can be changed from there.
 PRESETS = {
-    "compact": SynthesisConfig(network=NetworkConfig(base="people"), schedule=ScheduleConfig(warmup=0.0)),
+    "compact": SynthesisConfig(
+        network=NetworkConfig(base="people"), schedule=ScheduleConfig(steps=500, warmup=0.0)
+    ),
     "paper": SynthesisConfig(
         preset="paper",
         data=DataConfig(face="dots"),
