@@ -38,6 +38,8 @@ _PROPORTIONS: tuple[tuple[str, str, float], ...] = (
     ("Neck", "MidHip", 0.30), ("RHip", "RKnee", 0.245), ("LHip", "LKnee", 0.245), ("RKnee", "RAnkle", 0.245),
     ("LKnee", "LAnkle", 0.245), ("RShoulder", "RElbow", 0.17), ("LShoulder", "LElbow", 0.17),
 )  # fmt: skip
+#: Cosine of the largest angle between the turns of head and trunk, in the plane of the picture.
+_LEAST_NECK = float(np.cos(np.deg2rad(75)))
 #: The maps are computed on a grid this coarse and enlarged; they are smooth.
 _STEP = 4
 
@@ -180,11 +182,32 @@ class Skin:
             return None
         own, other = mine[both, :2].astype(np.float64), theirs[both, :2].astype(np.float64)
         matrix = _similarity(own, other)
+        if piece.kind == "head":
+            matrix = self._upright(matrix, reference)
         size = float(np.sqrt(max(np.linalg.det(matrix), 1e-12)))
         # A similarity from points that are nearly on a line, or badly found, must not blow the part up.
         matrix *= float(np.clip(size, 0.6 * scale, 1.6 * scale)) / size
         moved = (self._points - own.mean(0)) @ matrix.T + other.mean(0)
         return moved
+
+    def _upright(self, matrix: Floats, reference: Parts) -> Floats:
+        """The head's map, turned with the trunk where it would turn against it further than a neck can.
+
+        The points of a face and those of the back of a head are mirrored, which a similarity takes for a head that
+        stands upside down.
+        """
+        trunk = [B["Neck"], B["MidHip"]]
+        turned = np.eye(2)
+        if min(float(parts["body"][trunk, 2].min()) for parts in (self._target, reference)) >= SEEN:
+            own, other = (
+                np.diff(parts["body"][trunk, :2].astype(np.float64), axis=0)[0]
+                for parts in (self._target, reference)
+            )
+            turned = _similarity(np.stack([-own, own]), np.stack([-other, other]))
+            turned /= float(np.sqrt(max(np.linalg.det(turned), 1e-12)))
+        size = float(np.sqrt(max(np.linalg.det(matrix), 1e-12)))
+        cosine = float((matrix * turned).sum()) / (2 * size)
+        return matrix if cosine >= _LEAST_NECK else turned * size
 
     def _bone_matrix(self, own: Floats, other: Floats, scale: float) -> Floats:
         length, reference = float(np.hypot(*own)), float(np.hypot(*other))

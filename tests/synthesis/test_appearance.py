@@ -67,6 +67,18 @@ def test_a_raised_arm_is_looked_for_where_the_arm_hangs():
     assert np.abs(at(flow, middle) - expected).max() < 3
 
 
+def test_a_head_seen_from_behind_is_not_turned_upside_down():
+    behind = {name: points.copy() for name, points in figure().items()}
+    head = [B[name] for name in ("Nose", "REye", "LEye", "REar", "LEar")]
+    middle = behind["body"][head, 0].mean()
+    behind["body"][head, 0] = 2 * middle - behind["body"][head, 0]
+    behind["face"][:, 0] = 2 * middle - behind["face"][:, 0]
+    flow, _ = Skin(behind, SHAPE).flow_to(figure())
+    x, y = np.rint(behind["body"][head, :2].mean(0)).astype(int)
+    above, below = flow[1, y - 3, x], flow[1, y + 3, x]
+    assert 4 < below - above < 8
+
+
 def test_a_limb_that_the_reference_does_not_show_counts_as_unseen():
     hidden = parts_of(without(still(64.0, 170.0, 130.0, 1), "RWrist", "RElbow"))
     _, seen = Skin(raised(figure(), 90), SHAPE).flow_to(hidden)
