@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from dataset.errors import PoseError
 from dataset.pose.blazepose import body_from_blazepose
+from dataset.pose.closeup import Closeup
 from dataset.pose.keypoints import SEEN, Array, body_box
 from dataset.pose.landmarkers import Quiet, as_mediapipe, bundle_path, open_landmarker, pixels
 
@@ -28,7 +28,6 @@ AGREEMENT = 0.05
 #: Two skeletons closer than this, by the same measure, are one person.
 SAME_PERSON = 0.15
 _LOOKS = 3
-_CROP = 320
 _MARGIN = 1.4
 _PART = 0.6
 
@@ -100,10 +99,10 @@ class PeopleFinder:
         """The candidate as closer looks settle on it, or None where they do not agree."""
         before = candidate
         for _ in range(_LOOKS):
-            frame = _square_round(before)
-            if frame is None:
+            near = Closeup.about(before, _MARGIN)
+            if near is None:
                 return None
-            looks = [_moved(body, frame) for body in _bodies(self._close, _cut(image, frame))]
+            looks = [near.back(body) for body in _bodies(self._close, near.cut(image))]
             if not looks:
                 return None
             now = min(looks, key=lambda body: distance(before, body))
@@ -162,29 +161,3 @@ def _squares(width: int, height: int) -> list[tuple[int, int, int]]:
         for y in np.linspace(0, height - side, rows)
         for x in np.linspace(0, width - side, columns)
     ]
-
-
-def _square_round(body: Array) -> tuple[float, float, float] | None:
-    """Left, top and side of the square to cut out for a closer look."""
-    box = body_box(body)
-    if box is None:
-        return None
-    side = max(box[2] - box[0], box[3] - box[1], 16.0) * _MARGIN
-    return (box[0] + box[2] - side) / 2, (box[1] + box[3] - side) / 2, side
-
-
-def _cut(image: npt.NDArray[np.uint8], square: tuple[float, float, float]) -> npt.NDArray[np.uint8]:
-    left, top, side = square
-    scale = _CROP / side
-    matrix = np.array([[scale, 0.0, -left * scale], [0.0, scale, -top * scale]])
-    return cv2.warpAffine(
-        image, matrix, (_CROP, _CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    ).astype(np.uint8, copy=False)
-
-
-def _moved(body: Array, square: tuple[float, float, float]) -> Array:
-    """A pose found in the cut-out, in the pixels of the picture."""
-    left, top, side = square
-    out = body.copy()
-    out[:, :2] = body[:, :2] * (side / _CROP) + (left, top)
-    return out

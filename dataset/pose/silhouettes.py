@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dataset.pose.blazepose import body_from_blazepose
-from dataset.pose.keypoints import SEEN, Array, body_box
+from dataset.pose.closeup import CROP, Closeup
+from dataset.pose.keypoints import Array
 from dataset.pose.landmarkers import Quiet, as_mediapipe, bundle_path, open_landmarker, pixels
 from dataset.pose.people import distance
 
 Image = npt.NDArray[np.uint8]
 
-_CROP = 320
 _MARGIN = 1.3
 #: What is found counts for the person if the poses agree within this part of the person's size (median of the points).
 _AGREE = 0.1
@@ -65,29 +65,21 @@ class SilhouetteFinder:
         Returns:
             (H, W) uint8, 255 where it is certain; None where the landmarker does not find this person.
         """
-        box = body_box(body)
-        if box is None or (body[:, 2] >= SEEN).sum() < 5:
+        near = Closeup.about(body, _MARGIN)
+        if near is None:
             return None
-        side = max(box[2] - box[0], box[3] - box[1], 16.0) * _MARGIN
-        scale = _CROP / side
-        left, top = (box[0] + box[2] - side) / 2, (box[1] + box[3] - side) / 2
-        matrix = np.array([[scale, 0.0, -left * scale], [0.0, scale, -top * scale]])
-        square = cv2.warpAffine(
-            image, matrix, (_CROP, _CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        ).astype(np.uint8, copy=False)
+        square = near.cut(image)
         result = Quiet.detect(lambda: self._landmarker.detect(as_mediapipe(square)))
-        inside = body.copy()
-        inside[:, :2] = body[:, :2] @ matrix[:, :2].T + matrix[:, 2]
         gaps = [
-            distance(inside, body_from_blazepose(pixels(person, (_CROP, _CROP)), (_CROP, _CROP)))
+            distance(body, near.back(body_from_blazepose(pixels(person, (CROP, CROP)), (CROP, CROP))))
             for person in result.pose_landmarks
         ]
         if not gaps or min(gaps) > _AGREE:
             return None
-        certain = result.segmentation_masks[int(np.argmin(gaps))].numpy_view().reshape(_CROP, _CROP)
+        certain = result.segmentation_masks[int(np.argmin(gaps))].numpy_view().reshape(CROP, CROP)
         found = cv2.warpAffine(
             np.asarray(certain, np.float32),
-            cv2.invertAffineTransform(matrix),
+            cv2.invertAffineTransform(near.matrix),
             (image.shape[1], image.shape[0]),
             flags=cv2.INTER_LINEAR,
         )

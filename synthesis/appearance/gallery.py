@@ -85,10 +85,11 @@ class Gallery:
             (6, N): for the whole body, and for head, either arm and either leg with a word of the whole; in shares of
             the person's size.
         """
+        traits = _traits(parts)
         body, head, left, right = (
-            _distance(own, theirs) for own, theirs in zip(_traits(parts), self._traits, strict=True)
+            _distance(own, theirs) for own, theirs in zip(traits, self._traits, strict=True)
         )
-        own, theirs = _traits(parts)[0], self._traits[0]
+        own, theirs = traits[0], self._traits[0]
         arms = [
             _distance(own[points], theirs[:, points]) + 0.5 * hand
             for points, hand in zip(_ARMS, (right, left), strict=True)
