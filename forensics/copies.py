@@ -19,6 +19,7 @@ from dataset.errors import DetectorError
 from dataset.files import sha256_file
 from dataset.records import Clip, Corpus
 from dataset.video import VideoInfo, read_frames
+from forensics.backdrop import BACKDROP_OF
 from forensics.encode import check_rate, write_video
 
 Image = npt.NDArray[np.uint8]
@@ -140,7 +141,7 @@ def add_copies(
 ) -> int:
     """Add to a corpus a copy of every clip that went through an upload site; real and fake alike, pairs kept.
 
-    Clips that are themselves such copies are left out, copies that are there already are kept.
+    Clips that are themselves such copies, or have a backdrop, are left out, copies that are there already are kept.
 
     Args:
         corpus: on disk; its manifest is written after each clip.
@@ -158,7 +159,7 @@ def add_copies(
     """
     one = Treatment(codec, crf, scale, fps, again)
     known = {clip.path for clip in corpus.clips}
-    originals = [clip for clip in corpus.clips if "degraded" not in clip.origin]
+    originals = [clip for clip in corpus.clips if not {"degraded", BACKDROP_OF} & set(clip.origin)]
     chosen = {clip.path: one for clip in originals} if mixed is None else _drawn(originals, mixed)
     label = one.name if mixed is None else f"mixed{mixed}"
     todo = [clip for clip in originals if _copy_name(clip.path, label) not in known]

@@ -13,7 +13,7 @@ from dataset.errors import DetectorError
 from dataset.records import Clip, Corpus
 from dataset.video import VideoInfo
 
-_REFILMED = re.compile(r"^refilmed_\d+_")
+_ANEW = re.compile(r"^(backdrop_|refilmed_\d+_)+")
 #: Kinds of what is left out besides people, and the fields that hold them.
 _KINDS = {"source": "sources", "generator": "families", "clip": "clips"}
 
@@ -86,12 +86,14 @@ class Fold:
 
 
 def filmed_as(source: str) -> str:
-    """The name of the recording that a refilmed one (`forensics.camera`) was made from; other names stay.
+    """The name of the recording that a refilmed one (`forensics.camera`), or one with a backdrop, was made from.
 
-    >>> filmed_as("refilmed_2_waltz")
-    'waltz'
+    Other names stay.
+
+    >>> filmed_as("refilmed_2_waltz"), filmed_as("backdrop_refilmed_2_waltz"), filmed_as("waltz")
+    ('waltz', 'waltz', 'waltz')
     """
-    return _REFILMED.sub("", source)
+    return _ANEW.sub("", source)
 
 
 def family(generator: str) -> str:

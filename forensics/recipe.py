@@ -18,8 +18,9 @@ from forensics.train import TrainConfig
 from forensics.views import ViewConfig
 from forensics.windows import ClipWindows
 
-#: Trained on, never evidence: subjects that are nobody, and recordings filmed anew by `forensics.camera`.
-NOBODY = ("mannequin*", "refilmed_*")
+#: Trained on, never evidence: subjects that are nobody, and recordings filmed anew by `forensics.camera` or cut out by
+#: `forensics.backdrop`.
+NOBODY = ("mannequin*", "refilmed_*", "backdrop_*")
 
 
 @dataclass(frozen=True)

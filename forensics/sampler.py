@@ -16,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dataset.errors import DetectorError
+from forensics.backdrop import BACKDROP_OF
 from forensics.degrade import Degradation
 from forensics.windows import ClipWindows, wanted_rows
 
 Window = npt.NDArray[np.uint8]
 T = TypeVar("T")
+#: Share of the real windows that stand beside a fake of the same frames and have its backdrop, where there are such.
+_BACKDROPS = 0.3
 #: How a clip was degraded that was not.
 ORIGINAL = ""
 
@@ -39,7 +42,8 @@ class Sampler:
     Half of the fakes are originals, however many degraded copies a corpus has of each: a detector that sees three
     copies for each original learns more slowly and tells unseen people apart less well. A fake without a
     frame-for-frame pair gets a real window of the same part of the same person, or of anybody where that person has
-    none. Subjects who have only real clips are not drawn otherwise: their looks would come to speak for "real" (tried,
+    none. Where the recording also has a copy with a backdrop (`forensics.backdrop`), that stands beside some of its
+    fakes. Subjects who have only real clips are not drawn otherwise: their looks would come to speak for "real" (tried,
     and worse on people left out); they serve to calibrate.
 
     Args:
@@ -55,15 +59,22 @@ class Sampler:
     def __init__(self, clips: Sequence[ClipWindows], side: int, seed: int, parts: Sequence[str] = ()) -> None:
         self._side, self._seed = side, seed
         used = [clip for clip in clips if wanted_rows(clip.parts, parts)]
+        self._cut_out = {
+            clip.clip.origin[BACKDROP_OF]: clip for clip in used if BACKDROP_OF in clip.clip.origin
+        }
         self._rows = {clip.clip.path: wanted_rows(clip.parts, parts) for clip in used}
         self._by_path = {clip.clip.path: clip for clip in used}
         sources: dict[str, _Source] = defaultdict(lambda: _Source({}, {}))
         for clip in used:
+            if BACKDROP_OF in clip.clip.origin:
+                continue
             source = sources[clip.clip.subject]
             of_label = source.fakes if clip.clip.label == "fake" else source.reals
             of_label.setdefault(_way(clip), []).append(clip)
         self._sources = [source for _, source in sorted(sources.items()) if source.fakes]
-        self._reals = [clip for clip in used if clip.clip.label == "real"]
+        self._reals = [
+            clip for clip in used if clip.clip.label == "real" and BACKDROP_OF not in clip.clip.origin
+        ]
         if not self._sources or not self._reals:
             raise DetectorError(
                 f"nothing to train on: {sum(len(s.fakes) for s in self._sources)} fake and "
@@ -107,6 +118,9 @@ class Sampler:
         index = _pick(random, self._rows[fake.clip.path])
         mirrored = self._by_path.get(fake.clip.pair or "")
         if mirrored is not None and mirrored.parts == fake.parts:
+            cut_out = self._cut_out.get(mirrored.clip.path)
+            if cut_out is not None and cut_out.parts == fake.parts and random.random() < _BACKDROPS:
+                mirrored = cut_out
             return fake.pixels[index], mirrored.pixels[index]
         other = _pick(random, source.reals.get(way) or self._reals)
         rows = wanted_rows(other.parts, (fake.parts[index],))

@@ -16,6 +16,7 @@ from dataset.files import atomic_path, write_json
 from dataset.pose.people import PeopleFinder
 from dataset.records import Clip, Corpus
 from dataset.video import frame_times, read_pairs
+from forensics.backdrop import BACKDROP_OF
 from forensics.detectors.base import Evidence
 from forensics.people import Sighting, follow
 from forensics.surroundings import FIGURES, Figures, Surroundings
@@ -124,12 +125,13 @@ def corpus_windows(
     root = Path(cache)
     by_path = {clip.path: clip for clip in corpus.clips}
     # Real clips first: their fakes need the places.
-    order = sorted(corpus.clips, key=lambda clip: (clip.pair is not None, clip.path))
+    order = sorted(corpus.clips, key=lambda clip: (_mirrored(clip) is not None, clip.path))
     done: dict[str, ClipWindows] = {}
     with PeopleFinder(max_people=config.max_people) as finder:
         for index, clip in enumerate(order):
-            mirrored = by_path[clip.pair] if clip.pair is not None else None
-            if mirrored is not None and mirrored.pair is not None:
+            name = _mirrored(clip)
+            mirrored = by_path[name] if name is not None else None
+            if mirrored is not None and _mirrored(mirrored) is not None:
                 mirrored = None
             key = _key(clip, mirrored, config)
             if not (root / f"{key}.json").is_file():
@@ -195,6 +197,11 @@ def _cut_clip(path: Path, finder: PeopleFinder, config: ViewConfig, places: list
         found.views.append(views)
         found.around.append(found.scene.measure(pair.first.image, pair.second.image, place.box))
     return found
+
+
+def _mirrored(clip: Clip) -> str | None:
+    """Path of the clip that this one shows frame for frame."""
+    return clip.pair or clip.origin.get(BACKDROP_OF)
 
 
 def _key(clip: Clip, mirrored: Clip | None, config: ViewConfig) -> str:

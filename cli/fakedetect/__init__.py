@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.app import DanceproofGroup
+from cli.fakedetect.backdrop import backdrop
 from cli.fakedetect.degrade import degrade
 from cli.fakedetect.evaluate import evaluate
 from cli.fakedetect.refilm import refilm
@@ -19,5 +20,5 @@ def main() -> None:
     """Tell whether a video of a moving person was filmed or synthesised by motion transfer."""
 
 
-for _command in (scan, train, evaluate, degrade, refilm):
+for _command in (scan, train, evaluate, degrade, refilm, backdrop):
     main.add_command(_command)

@@ -52,7 +52,7 @@ def recipe_options(command: Any) -> Any:
             click.option(
                 "--train-only",
                 multiple=True,
-                default=("mannequin*", "refilmed_*"),
+                default=("mannequin*", "refilmed_*", "backdrop_*"),
                 show_default=True,
                 help="Pattern of subjects or recordings that neither calibrate nor count as evidence. Repeatable.",
             ),

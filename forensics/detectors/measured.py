@@ -18,6 +18,7 @@ from torch import Tensor
 
 from dataset.errors import DetectorError, ModelError
 from dataset.files import atomic_path
+from forensics.backdrop import BACKDROP_OF
 from forensics.degrade import Degradation
 from forensics.detectors.base import Detector, Evidence, Progress
 from forensics.detectors.tabular import Tabular, fit_tabular, put_tabular
@@ -88,11 +89,15 @@ class Measuring(Detector):
     def measure_all(
         self, clips: Sequence[ClipWindows], training: TrainConfig, progress: Progress | None
     ) -> Measured:
-        """The figures of all clips in all variants.
+        """The figures of all clips in all variants, but for those with a backdrop.
+
+        How many of those there are says nothing of how often people are filmed in front of a still picture, which is
+        what a classifier of figures would learn from them.
 
         Raises:
             DetectorError: there are no clips.
         """
+        clips = [clip for clip in clips if BACKDROP_OF not in clip.clip.origin]
         rows: list[Figures] = []
         fake: list[bool] = []
         subjects: list[str] = []
