@@ -22,6 +22,8 @@ Progress = Callable[[int, int | None], None]
 LOOKS = 24
 #: Points of the body whose trembling is measured: those that carry the figure.
 _STEADY = ("Nose", "Neck", "RShoulder", "LShoulder", "RHip", "LHip", "RKnee", "LKnee", "RAnkle", "LAnkle")
+#: Left and right shoulder are so far apart, in body sizes, where a person is seen from the front or from behind.
+_BROAD = 0.05
 #: What may be missing, and the points that it takes.
 PARTS: dict[str, tuple[str, ...]] = {
     "head": ("Nose",),
@@ -46,6 +48,8 @@ class Quality:
         jitter: how far steady points are from the middle of the frames round them, in body sizes; the mean over the
             points that are seen.
         tall: the person's size in pixels.
+        sides: "front" and "behind" → share of the frames with the person in which they are seen from there; the rest
+            are profiles.
     """
 
     frames: int
@@ -56,6 +60,7 @@ class Quality:
     swaps: float
     jitter: float
     tall: float
+    sides: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,26 @@ def quality(poses: PoseSequence) -> Quality:
         swaps=float(wrong.mean()) if len(poses) else 0.0,
         jitter=jitter(poses, size),
         tall=size,
+        sides=sides(poses, size),
     )
+
+
+def sides(poses: PoseSequence, size: float) -> dict[str, float]:
+    """ "front" and "behind" → share of the frames with the person in which they are seen from there.
+
+    Args:
+        poses: key points.
+        size: of the body, pixels.
+    """
+    body = poses.body[poses.present()]
+    right, left = (body[:, B[f"{side}Shoulder"]] for side in "RL")
+    # Who faces the camera has their left on its right.
+    across = np.where((right[:, 2] >= SEEN) & (left[:, 2] >= SEEN), left[:, 0] - right[:, 0], 0.0)
+    count = max(len(body), 1)
+    return {
+        "front": float((across > _BROAD * size).sum()) / count,
+        "behind": float((across < -_BROAD * size).sum()) / count,
+    }
 
 
 def jitter(poses: PoseSequence, size: float) -> float:

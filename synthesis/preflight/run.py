@@ -28,6 +28,7 @@ from synthesis.preflight.verdict import (
     judge_cut,
     judge_limbs,
     judge_postures,
+    judge_sides,
     judge_video,
     overall,
 )
@@ -169,7 +170,7 @@ def preflight(
     reasons = [*judge_video("source", seen, around), *judge_video("target", theirs, target_around)]
     if poses.present().any() and training.present().any():
         more, facts = _compare(poses, training, limbs)
-        reasons += more
+        reasons += [judge_sides(seen, theirs), *more]
     if estimate and not trained and plate is not None:
         from synthesis.preflight.cost import probe
 

@@ -36,6 +36,9 @@ PART_CARE = 0.5
 #: Share of the source's postures that are outside the target's. What was never seen is painted from what is nearest: a
 #: tenth are glimpses. Where most are even twice as far away, the result has nothing to do with the training.
 OUTSIDE_CARE, FAR_NO = 0.1, 0.6
+#: Share of the source's frames from a side, front or behind, from which the target is shown in fewer than the third:
+#: what the target never shows is made up. A tenth are glimpses of a turn; where it is most, nothing else is seen.
+SIDE_CARE, SIDE_NO, SIDE_SHOWN = 0.1, 0.6, 0.02
 #: Limb ratios beyond this look wrong on the target: arms a seventh too long are noticed.
 LIMBS_CARE = 0.15
 #: Share of the frames in which a part of the body lands outside the target's picture.
@@ -177,6 +180,22 @@ def judge_postures(found: Distances) -> Reason:
         f"{found.outside:.0%} of the source's (farther than {found.limit:.3f} body heights; among the target's own "
         f"{found.usual:.3f} is usual), {found.far:.0%} more than twice as far",
         "" if level == "ok" else "let the target do such movements in the recording, or take another source",
+    )
+
+
+def judge_sides(source: Quality, target: Quality) -> Reason:
+    """Whether the source is seen from a side that the target does not show."""
+    unseen = {side: share for side, share in source.sides.items() if target.sides[side] < SIDE_SHOWN}
+    level = _grade(max(unseen.values(), default=0.0), SIDE_CARE, SIDE_NO)
+    if level == "ok":
+        return Reason("ok", "sides", "the target shows the sides from which the source is seen")
+    side = max(unseen, key=lambda name: unseen[name])
+    where = "from the front" if side == "front" else "from behind"
+    return Reason(
+        level,
+        "sides",
+        f"the source is seen {where} in {unseen[side]:.0%} of its frames, the target in {target.sides[side]:.0%}",
+        f"film the target {where} as well, or take another source",
     )
 
 

@@ -63,6 +63,27 @@ def test_swapped_limbs_are_counted():
     assert found.swaps == pytest.approx(0.1, abs=0.03)
 
 
+def turned(poses: PoseSequence, frames: slice) -> PoseSequence:
+    """With the back to the camera in some frames: what was on the left of the picture is on the right."""
+    body = poses.body.copy()
+    body[frames, :, 0] = 640 - body[frames, :, 0]
+    return poses.with_parts(poses.parts() | {"body": body})
+
+
+def test_a_side_that_the_target_never_shows_is_told():
+    front = STAGE.film(does("dance"), 4, fps=25)
+    ahead, away, half = (quality(turned(front, slice(0, end))) for end in (0, 100, 50))
+    assert ahead.sides == {"front": pytest.approx(1, abs=0.1), "behind": 0}
+    assert away.sides == {"front": 0, "behind": pytest.approx(1, abs=0.1)}
+    assert half.sides["behind"] == pytest.approx(0.5, abs=0.06)
+    for source, target, level in (
+        (ahead, ahead, "ok"), (away, half, "ok"), (half, ahead, "care"), (away, ahead, "no"), (ahead, away, "no"),
+    ):  # fmt: skip
+        assert verdict.judge_sides(source, target).level == level
+    found = verdict.judge_sides(half, ahead).found
+    assert re.search(r"from behind in (4|5)\d% of its frames, the target in 0%", found), found
+
+
 def test_trembling_is_jitter_and_even_motion_is_none():
     poses = still(320, 440, 200, 50)
     assert jitter(poses, 200) == 0
