@@ -110,7 +110,9 @@ class Pool:
 
     def wait(self) -> list[tuple[int, Outcome]]:
         """See `Engine`."""
-        wait([worker.connection for worker in self._workers if worker.state != "idle"], LOOK)
+        # A limit shorter than a look would otherwise be noticed only after an item that is done by then.
+        look = LOOK if self._limits.time is None else min(LOOK, self._limits.time)
+        wait([worker.connection for worker in self._workers if worker.state != "idle"], look)
         found = []
         for worker in self._workers:
             state = worker.state
