@@ -14,6 +14,8 @@ CORPUS_FILE = "corpus.json"
 CORPUS_SCHEMA = 1
 LABELS = ("real", "fake")
 KINDS = ("recording", "self", "cross")
+#: Key of `Clip.origin`: path of the recording that this one shows frame for frame, with a backdrop behind the person.
+BACKDROP_OF = "backdrop_of"
 
 
 @dataclass(frozen=True)

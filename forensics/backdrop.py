@@ -19,14 +19,15 @@ from dataset.errors import DetectorError
 from dataset.files import sha256_file
 from dataset.pose import SilhouetteFinder, clean, estimate_poses
 from dataset.pose.keypoints import PoseSequence
-from dataset.records import Clip, Corpus
+from dataset.records import BACKDROP_OF, Clip, Corpus
 from dataset.video import VideoInfo, VideoWriter, read_frames
+from forensics.copies import copy_name
 from synthesis.plate import background, person_mask
 
 Image = npt.NDArray[np.uint8]
 
-#: Key of `Clip.origin`: path of the recording that a clip with a backdrop was made from, frame for frame.
-BACKDROP_OF = "backdrop_of"
+#: What the copies are called.
+_LABEL = "backdrop"
 
 
 def add_backdrops(corpus: Corpus, progress: Callable[[int, int | None], None] | None = None) -> int:
@@ -42,22 +43,22 @@ def add_backdrops(corpus: Corpus, progress: Callable[[int, int | None], None] | 
         How many were added.
 
     Raises:
-        DetectorError: a recording of the corpus does not say how it was encoded.
+        DetectorError: a recording of the corpus does not say how it was encoded, or nobody is seen in it.
         VideoError: a recording cannot be read.
     """
     known = {clip.path for clip in corpus.clips}
     mirrored = {clip.pair for clip in corpus.clips if clip.pair}
     wanted = [clip for clip in corpus.clips if clip.path in mirrored and "degraded" not in clip.origin]
-    todo = [clip for clip in wanted if _named(clip.path) not in known]
+    todo = [clip for clip in wanted if copy_name(clip.path, _LABEL) not in known]
     for done, clip in enumerate(todo, 1):
-        target = corpus.root / _named(clip.path)
-        put_backdrop(corpus.absolute(clip), target, crf=_crf(clip))
+        path = copy_name(clip.path, _LABEL)
+        put_backdrop(corpus.absolute(clip), corpus.root / path, crf=_crf(clip))
         corpus.clips.append(
             replace(
                 clip,
-                path=_named(clip.path),
-                source=f"backdrop_{clip.source}",
-                sha256=sha256_file(target),
+                path=path,
+                source=f"{_LABEL}_{clip.source}",
+                sha256=sha256_file(corpus.root / path),
                 origin=clip.origin | {BACKDROP_OF: clip.path},
             )
         )
@@ -67,7 +68,7 @@ def add_backdrops(corpus: Corpus, progress: Callable[[int, int | None], None] | 
     return len(todo)
 
 
-def put_backdrop(recording: str | Path, out: Path, *, crf: int) -> None:
+def put_backdrop(recording: Path, out: Path, *, crf: int) -> None:
     """Write a recording with all but its main person replaced by the median of what is behind them.
 
     Args:
@@ -80,12 +81,12 @@ def put_backdrop(recording: str | Path, out: Path, *, crf: int) -> None:
         VideoError: it cannot be read.
     """
     info = VideoInfo.from_path(recording)
-    poses = clean(estimate_poses(Path(recording)))
+    poses = clean(estimate_poses(recording))
     if not poses.present().any():
         raise DetectorError(
             "nobody is seen in it, so nobody can be cut out", path=recording, hint="leave it out"
         )
-    plate = background(Path(recording), poses)
+    plate = background(recording, poses)
     with (
         VideoWriter(out, (info.width, info.height), crf=crf) as writer,
         SilhouetteFinder() as finder,
@@ -95,7 +96,7 @@ def put_backdrop(recording: str | Path, out: Path, *, crf: int) -> None:
 
 
 def _cut_out(
-    recording: str | Path, poses: PoseSequence, plate: Image, finder: SilhouetteFinder
+    recording: Path, poses: PoseSequence, plate: Image, finder: SilhouetteFinder
 ) -> Iterator[tuple[Image, float]]:
     """Each frame over the plate, and its time."""
     present = poses.present()
@@ -119,8 +120,3 @@ def _crf(clip: Clip) -> int:
             hint="make the corpus with: synthesize fakes",
         )
     return int(told)
-
-
-def _named(path: str) -> str:
-    whole = Path(path)
-    return whole.with_name(f"{whole.stem}_backdrop{whole.suffix}").as_posix()

@@ -17,9 +17,8 @@ import numpy.typing as npt
 
 from dataset.errors import DetectorError
 from dataset.files import sha256_file
-from dataset.records import Clip, Corpus
+from dataset.records import BACKDROP_OF, Clip, Corpus
 from dataset.video import VideoInfo, read_frames
-from forensics.backdrop import BACKDROP_OF
 from forensics.encode import check_rate, write_video
 
 Image = npt.NDArray[np.uint8]
@@ -162,19 +161,18 @@ def add_copies(
     originals = [clip for clip in corpus.clips if not {"degraded", BACKDROP_OF} & set(clip.origin)]
     chosen = {clip.path: one for clip in originals} if mixed is None else _drawn(originals, mixed)
     label = one.name if mixed is None else f"mixed{mixed}"
-    todo = [clip for clip in originals if _copy_name(clip.path, label) not in known]
+    todo = [clip for clip in originals if copy_name(clip.path, label) not in known]
     jobs = [
-        (corpus.absolute(clip), corpus.root / _copy_name(clip.path, label), chosen[clip.path])
-        for clip in todo
+        (corpus.absolute(clip), corpus.root / copy_name(clip.path, label), chosen[clip.path]) for clip in todo
     ]
     before = len(originals) - len(todo)
     for done, clip in enumerate(_encoded(jobs, todo, workers)):
-        copy, treatment = _copy_name(clip.path, label), chosen[clip.path]
+        copy, treatment = copy_name(clip.path, label), chosen[clip.path]
         corpus.clips.append(
             replace(
                 clip,
                 path=copy,
-                pair=_copy_name(clip.pair, label) if clip.pair else None,
+                pair=copy_name(clip.pair, label) if clip.pair else None,
                 sha256=sha256_file(corpus.root / copy),
                 origin=clip.origin
                 | {"crf": str(treatment.crf), "degraded": str(treatment), "copy_of": clip.sha256},
@@ -251,6 +249,7 @@ def _scaled(frames: Iterable[tuple[Image, float]], size: tuple[int, int]) -> Ite
         yield image, time
 
 
-def _copy_name(path: str, label: str) -> str:
+def copy_name(path: str, label: str) -> str:
+    """Path of a copy of a clip that is called so, beside it."""
     whole = Path(path)
     return whole.with_name(f"{whole.stem}_{label}{whole.suffix}").as_posix()

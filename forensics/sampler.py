@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataset.errors import DetectorError
-from forensics.backdrop import BACKDROP_OF
+from dataset.records import BACKDROP_OF
 from forensics.degrade import Degradation
 from forensics.windows import ClipWindows, wanted_rows
 
@@ -62,19 +62,16 @@ class Sampler:
         self._cut_out = {
             clip.clip.origin[BACKDROP_OF]: clip for clip in used if BACKDROP_OF in clip.clip.origin
         }
+        used = [clip for clip in used if BACKDROP_OF not in clip.clip.origin]
         self._rows = {clip.clip.path: wanted_rows(clip.parts, parts) for clip in used}
         self._by_path = {clip.clip.path: clip for clip in used}
         sources: dict[str, _Source] = defaultdict(lambda: _Source({}, {}))
         for clip in used:
-            if BACKDROP_OF in clip.clip.origin:
-                continue
             source = sources[clip.clip.subject]
             of_label = source.fakes if clip.clip.label == "fake" else source.reals
             of_label.setdefault(_way(clip), []).append(clip)
         self._sources = [source for _, source in sorted(sources.items()) if source.fakes]
-        self._reals = [
-            clip for clip in used if clip.clip.label == "real" and BACKDROP_OF not in clip.clip.origin
-        ]
+        self._reals = [clip for clip in used if clip.clip.label == "real"]
         if not self._sources or not self._reals:
             raise DetectorError(
                 f"nothing to train on: {sum(len(s.fakes) for s in self._sources)} fake and "

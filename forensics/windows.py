@@ -14,9 +14,8 @@ import numpy.typing as npt
 
 from dataset.files import atomic_path, write_json
 from dataset.pose.people import PeopleFinder
-from dataset.records import Clip, Corpus
+from dataset.records import BACKDROP_OF, Clip, Corpus
 from dataset.video import frame_times, read_pairs
-from forensics.backdrop import BACKDROP_OF
 from forensics.detectors.base import Evidence
 from forensics.people import Sighting, follow
 from forensics.surroundings import FIGURES, Figures, Surroundings

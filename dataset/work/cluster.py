@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from dataset.errors import DanceproofError, WorkError
-from dataset.work.engines import LOOK, STILLBORN
+from dataset.work.engines import STILLBORN
 from dataset.work.worker import Limits, Outcome, Worker, packed
 
 #: Seconds between two looks at how large the cluster is.
@@ -36,7 +36,7 @@ class Keeper:
             worker = Worker(self._task, self._limits)
             try:
                 while worker.state == "opening":
-                    wait([worker.connection], LOOK)
+                    wait([worker.connection], self._limits.look)
                     lost = worker.poll()
             except DanceproofError as error:
                 return str(error)
@@ -53,7 +53,7 @@ class Keeper:
         assert worker is not None
         worker.give(payload)
         while (outcome := worker.poll()) is None:
-            wait([worker.connection], LOOK)
+            wait([worker.connection], self._limits.look)
         if worker.state == "gone":
             self._worker = None
         return outcome

@@ -12,8 +12,6 @@ from dataset.work.worker import Limits, Outcome, Worker, packed
 
 #: Workers that end while they open the task before it is taken for the task's fault.
 STILLBORN = 3
-#: Seconds between two looks at limits, while nothing happens.
-LOOK = 0.2
 
 
 class Engine(Protocol):
@@ -110,9 +108,8 @@ class Pool:
 
     def wait(self) -> list[tuple[int, Outcome]]:
         """See `Engine`."""
-        # A limit shorter than a look would otherwise be noticed only after an item that is done by then.
-        look = LOOK if self._limits.time is None else min(LOOK, self._limits.time)
-        wait([worker.connection for worker in self._workers if worker.state != "idle"], look)
+        busy = [worker.connection for worker in self._workers if worker.state != "idle"]
+        wait(busy, self._limits.look)
         found = []
         for worker in self._workers:
             state = worker.state

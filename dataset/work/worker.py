@@ -32,6 +32,10 @@ def _search_path() -> list[str]:
     return sys.path if _ROOT in sys.path else [_ROOT, *sys.path]
 
 
+#: Seconds between two looks at limits, while nothing happens.
+_LOOK = 0.2
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one worker may take.
@@ -45,6 +49,14 @@ class Limits:
     time: float | None = None
     memory: int | None = None
     gpus: float = 0.0
+
+    @property
+    def look(self) -> float:
+        """Seconds between two looks at a worker while nothing happens.
+
+        A time limit shorter than the usual would otherwise be noticed only after an item that is done by then.
+        """
+        return _LOOK if self.time is None else min(_LOOK, self.time)
 
 
 @dataclass(frozen=True)

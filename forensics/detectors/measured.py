@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dataset.errors import DetectorError, ModelError
 from dataset.files import atomic_path
-from forensics.backdrop import BACKDROP_OF
+from dataset.records import BACKDROP_OF
 from forensics.degrade import Degradation
 from forensics.detectors.base import Detector, Evidence, Progress
 from forensics.detectors.tabular import Tabular, fit_tabular, put_tabular

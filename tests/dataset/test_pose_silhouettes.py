@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pytest
+from mannequin_pixels import person_pixels
 
-from dataset.mannequin import Performer, figure, raycast
+from dataset.mannequin import Performer
 from dataset.mannequin.film import Studio
 from dataset.pose import PeopleFinder, SilhouetteFinder
 from dataset.pose.keypoints import Array
@@ -28,12 +29,7 @@ def picture(
     """A picture of a mannequin, which pixels show it, and its body points as they are found."""
     studio = Studio(Performer.from_seed(seed), SIZE)
     image = studio.picture(motion, time, 0.001)
-    solids = figure.solids(studio.performer, studio.skeleton(motion, time))
-    hits = raycast.cast(solids, studio.camera, (0.0, 0.0))
-    assert hits is not None
-    truth = np.zeros(image.shape[:2], np.bool_)
-    x0, y0, x1, y1 = hits.box
-    truth[y0:y1, x0:x1] = hits.solid >= 0
+    truth = person_pixels(studio, motion, time)
     with PeopleFinder(max_people=1) as people:
         return image, truth, people.find(image)[0]
 

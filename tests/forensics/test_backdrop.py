@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from mannequin_pixels import person_pixels
 from textures import as_windows, make_clip, texture, write_video
 
 from cli.fakedetect import main
 from dataset.errors import DetectorError
 from dataset.files import sha256_file
-from dataset.mannequin import Performer, figure, raycast
+from dataset.mannequin import Performer
 from dataset.mannequin.film import Studio
-from dataset.records import Corpus
+from dataset.records import BACKDROP_OF, Corpus
 from dataset.video import frame_times, read_frames
-from forensics.backdrop import BACKDROP_OF, add_backdrops, put_backdrop
+from forensics.backdrop import add_backdrops, put_backdrop
 from forensics.copies import add_copies
 from forensics.detectors.temporal import TemporalConfig, TemporalDetector
 from forensics.folds import is_train_only, trainable
@@ -37,14 +38,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
     studio = Studio(Performer.from_seed(3), (240, 320))
     times = np.arange(COUNT) / 12
     pictures = np.stack([studio.picture("wave", time, 0.001) for time in times]).astype(np.int16)
-    person = np.zeros(pictures.shape[:3], np.bool_)
-    for row, time in enumerate(times):
-        hits = raycast.cast(
-            figure.solids(studio.performer, studio.skeleton("wave", time)), studio.camera, (0.0, 0.0)
-        )
-        assert hits is not None
-        x0, y0, x1, y1 = hits.box
-        person[row, y0:y1, x0:x1] = hits.solid >= 0
+    person = np.stack([person_pixels(studio, "wave", time) for time in times])
     pictures += np.random.default_rng(0).integers(-12, 13, (COUNT, 1, 1, 1), np.int16)
     write_video(path, np.clip(pictures, 0, 255).astype(np.uint8), fps=12)
     return path, person
