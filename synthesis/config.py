@@ -184,7 +184,9 @@ def _build(cls: type, values: dict[str, Any]) -> Any:
 #: Named starting points; every field can be changed from there.
 PRESETS = {
     "compact": SynthesisConfig(
-        network=NetworkConfig(base="people"), schedule=ScheduleConfig(steps=500, warmup=0.0)
+        network=NetworkConfig(base="people"),
+        loss=LossConfig(lambda_p=15.0),
+        schedule=ScheduleConfig(steps=500, warmup=0.0),
     ),
     "paper": SynthesisConfig(
         preset="paper",

@@ -23,13 +23,16 @@ _COVERED = 26
 _ROOM = 0.012
 #: Holes are filled at this size of the longer side: slow otherwise, and no better.
 _FILLED = 320
+#: Tones are compared in steps of so many grey levels, each where it has at least so many free pixels.
+_TONES, _LEAST = 16, 100
 
 
 def background(path: Path, poses: PoseSequence, report: Report | None = None) -> Image:
     """The picture without the person: the median over time of what the person does not cover.
 
-    What is covered in every frame is continued from its surroundings (frequency selective reconstruction, Genser et
-    al., PCS 2018, by OpenCV).
+    A frame that the camera exposed otherwise (somebody who comes near makes it open or close its iris) is brought to
+    the tones of the others first. What is covered in every frame is continued from its surroundings (frequency
+    selective reconstruction, Genser et al., PCS 2018, by OpenCV).
 
     Args:
         path: a recording by a camera that stands still.
@@ -52,9 +55,20 @@ def background(path: Path, poses: PoseSequence, report: Report | None = None) ->
                 report(f"background of {path.name}", len(pictures), len(wanted))
             if len(pictures) == len(wanted):
                 break
-    height, width = pictures[0].shape[:2]
-    plate = np.empty((height, width, 3), np.uint8)
     hidden = np.logical_and.reduce(masks)
+    plate = _median(pictures, masks, hidden)
+    pictures = [
+        _exposed_alike(picture, plate, ~(mask | hidden))
+        for picture, mask in zip(pictures, masks, strict=True)
+    ]
+    plate = _median(pictures, masks, hidden)
+    return _fill(plate, hidden)
+
+
+def _median(pictures: list[Image], masks: list[Mask], hidden: Mask) -> Image:
+    """Of each pixel where it is free; of all frames where it never is."""
+    height, width = hidden.shape
+    plate = np.empty((height, width, 3), np.uint8)
     band = max(1, 2_000_000 // (width * len(pictures)))  # rows at a time keep the memory small
     for top in range(0, height, band):
         rows = slice(top, top + band)
@@ -64,7 +78,27 @@ def background(path: Path, poses: PoseSequence, report: Report | None = None) ->
         stack[covered] = np.nan
         stack[:, hidden[rows]] = plain[hidden[rows]]
         plate[rows] = np.rint(np.nanmedian(stack, axis=0)).astype(np.uint8)
-    return _fill(plate, hidden)
+    return plate
+
+
+def _exposed_alike(picture: Image, plate: Image, free: Mask) -> Image:
+    """The picture with the tones of the plate: for each colour and tone, what is free says how much brighter it is."""
+    step = max(1, free.size // 200_000)
+    places = np.flatnonzero(free)[::step]
+    own, theirs = picture.reshape(-1, 3)[places], plate.reshape(-1, 3)[places].astype(np.float32)
+    table = np.tile(np.arange(256, dtype=np.float64), (3, 1))
+    for colour in range(3):
+        value = own[:, colour]
+        gaps = [
+            (start + _TONES / 2, float(np.median(theirs[inside, colour] - value[inside])))
+            for start in range(0, 256, _TONES)
+            if (inside := (value >= start) & (value < start + _TONES)).sum() >= _LEAST
+        ]
+        if gaps:
+            tones, gap = zip(*gaps, strict=True)
+            table[colour] += np.interp(np.arange(256), tones, gap)
+    lookup = np.rint(np.clip(table, 0, 255)).astype(np.uint8)
+    return np.stack([lookup[colour][picture[..., colour]] for colour in range(3)], axis=2)
 
 
 def person_mask(poses: PoseSequence, row: int, size: tuple[int, int]) -> Image:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dataset.pose.keypoints import SEEN, B, PoseSequence
+from dataset.pose.keypoints import FINGERS, SEEN, B, PoseSequence
 
 Points = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
@@ -49,7 +49,6 @@ _FACE_LINES: tuple[tuple[Color, tuple[int, ...]], ...] = (
     ((200, 0, 0), (*range(48, 60), 48)),
     ((120, 0, 60), (*range(60, 68), 60)),
 )
-_FINGERS = tuple((0, *range(first, first + 4)) for first in (1, 5, 9, 13, 17))
 _HAND_SEEN = 0.05
 _FACE_SEEN = 0.2
 _REFERENCE_HEIGHT = 1080  # the height at which the paper's radii are given
@@ -122,7 +121,7 @@ def _draw_body(canvas: Image, body: Points, unit: float) -> None:
 def _draw_hand(canvas: Image, hand: Points, unit: float) -> None:
     seen = hand[:, 2] > _HAND_SEEN
     thickness = max(round(4 * unit), 1)
-    for finger in _FINGERS:
+    for finger in FINGERS:
         for a, b in pairwise(finger):
             if seen[a] and seen[b]:
                 _line(canvas, hand[a], hand[b], HAND_COLORS[b], thickness)

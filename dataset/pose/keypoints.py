@@ -29,6 +29,8 @@ BODY_25 = (
 B = {name: index for index, name in enumerate(BODY_25)}
 
 HAND_POINTS = 21
+#: From the wrist to the tip of each finger, thumb first.
+FINGERS = tuple((0, *range(first, first + 4)) for first in (1, 5, 9, 13, 17))
 FACE_POINTS = 70
 #: Below this confidence a body point counts as not seen.
 SEEN = 0.3

@@ -82,5 +82,7 @@ class SilhouetteFinder:
             cv2.invertAffineTransform(near.matrix),
             (image.shape[1], image.shape[0]),
             flags=cv2.INTER_LINEAR,
+            # Whose outline reaches the edge of the close-up, goes on beyond it: legs that no key point tells of.
+            borderMode=cv2.BORDER_REPLICATE,
         )
         return np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)

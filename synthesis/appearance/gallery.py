@@ -22,7 +22,7 @@ from dataset.errors import ModelError
 from dataset.files import atomic_path, sha256_file
 from dataset.pose.keypoints import SEEN, B, PoseSequence
 from dataset.video import read_frames
-from synthesis.appearance.skinning import REGIONS, Parts, size_of
+from synthesis.appearance.skinning import REGIONS, Parts, Skin, size_of
 from synthesis.recording import Prepared
 from synthesis.windows import Windows, sample
 
@@ -34,6 +34,7 @@ HOLD = 0.02
 _UNSEEN = 0.15  # what a point that only one of the poses shows counts, as a distance
 _HEAD = [B[name] for name in ("Nose", "REye", "LEye", "REar", "LEar")]
 _ARMS = [[B[side + name] for name in ("Shoulder", "Elbow", "Wrist")] for side in "RL"]
+_BENDS = [B[side + name] for side in "RL" for name in ("Elbow", "Wrist")]
 _LEGS = [[B[side + name] for name in ("Hip", "Knee", "Ankle", "BigToe")] for side in "RL"]
 _PARTS = ("body", "left_hand", "right_hand", "face")
 _FINE = 8.0  # a face and a hand are about so much smaller than the body
@@ -71,9 +72,16 @@ class Gallery:
         self._traits = [np.stack(column) for column in zip(*(_traits(i.parts) for i in items), strict=True)]
         self._times = np.array([item.time for item in items])
         self._recordings = np.array([item.recording for item in items])
+        self._closest: dict[int, Image] = {}
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def closest(self, index: int) -> Image:
+        """(h, w) uint8, which of `REGIONS` each pixel of the window of frame `index` belongs to most."""
+        if index not in self._closest:
+            self._closest[index] = Skin(self.items[index].parts, self.shape).closest()
+        return self._closest[index]
 
     def distances(self, parts: Parts) -> Floats:
         """How unlike each frame is to a pose.
@@ -83,19 +91,23 @@ class Gallery:
 
         Returns:
             (6, N): for the whole body, and for head, either arm and either leg with a word of the whole; in shares of
-            the person's size.
+            the person's size. With the trunk is bent what lies before it, so for the whole body the arms count as
+            much as everything together.
         """
         traits = _traits(parts)
         body, head, left, right = (
             _distance(own, theirs) for own, theirs in zip(traits, self._traits, strict=True)
         )
         own, theirs = traits[0], self._traits[0]
+        bends = _distance(own[_BENDS], theirs[:, _BENDS])
         arms = [
             _distance(own[points], theirs[:, points]) + 0.5 * hand
             for points, hand in zip(_ARMS, (right, left), strict=True)
         ]
         legs = [_distance(own[points], theirs[:, points]) for points in _LEGS]
-        return np.stack([body, head + 0.5 * body, *(limb + 0.3 * body for limb in (*arms, *legs))])
+        return np.stack(
+            [0.5 * (body + bends), head + 0.5 * body, *(limb + 0.3 * body for limb in (*arms, *legs))]
+        )
 
     def apart(self, recording: str, time: float, least: float) -> npt.NDArray[np.bool_]:
         """(N,) which frames may be shown at `time` of `recording`: those of other recordings, and those further off.

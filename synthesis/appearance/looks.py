@@ -49,7 +49,11 @@ def look_at(gallery: Gallery, chosen: list[int], parts: Parts) -> Looks:
         parts: the pose, in pixels of the window.
     """
     skin = Skin(parts, gallery.shape)
-    flows, seen = zip(*(skin.flow_to(gallery.items[index].parts) for index in chosen), strict=True)
+    flows, shown = zip(*(skin.flow_to(gallery.items[index].parts) for index in chosen), strict=True)
+    seen = [
+        share * (1 - skin.mistaken(flow, gallery.closest(index)))
+        for flow, share, index in zip(flows, shown, chosen, strict=True)
+    ]
     items = [gallery.items[index] for index in chosen]
     pictures = np.stack([_to_window(item.picture, gallery.shape) for item in items])
     silhouettes = np.stack([_to_window(item.silhouette, gallery.shape) for item in items])

@@ -9,12 +9,13 @@ similarity from all their points (Umeyama, TPAMI 1991).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, pairwise
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dataset.pose.keypoints import SEEN, B
+from dataset.pose.keypoints import FINGERS, SEEN, B
 
 Floats = npt.NDArray[np.float64]
 #: One pose: the arrays of `PoseSequence.parts` without the time axis, each (K, 3).
@@ -23,7 +24,6 @@ Parts = dict[str, npt.NDArray[np.float32]]
 #: Parts of the body that look for their reference frame each for itself; their order is that of `Skin.share`.
 REGIONS = ("torso", "head", "right_arm", "left_arm", "right_leg", "left_leg")
 _TORSO, _HEAD, _RIGHT_ARM, _LEFT_ARM, _RIGHT_LEG, _LEFT_LEG = range(6)
-
 #: From, to, radius of the flesh as a share of the person's size, region.
 _BONES: tuple[tuple[str, str, float, int], ...] = (
     ("Neck", "MidHip", 0.09, _TORSO), ("RShoulder", "RHip", 0.07, _TORSO), ("LShoulder", "LHip", 0.07, _TORSO),
@@ -38,6 +38,10 @@ _PROPORTIONS: tuple[tuple[str, str, float], ...] = (
     ("Neck", "MidHip", 0.30), ("RHip", "RKnee", 0.245), ("LHip", "LKnee", 0.245), ("RKnee", "RAnkle", 0.245),
     ("LKnee", "LAnkle", 0.245), ("RShoulder", "RElbow", 0.17), ("LShoulder", "LElbow", 0.17),
 )  # fmt: skip
+#: How much more than others a hand counts where it lies over them: a hand that is seen is held before the body.
+_BEFORE = 8.0
+_NOBODY = 1e-3  # a pixel that belongs less to the body than this is not asked for
+_FINGER = 0.012  # radius of a finger with some room, as a share of the person's size
 #: Cosine of the largest angle between the turns of head and trunk, in the plane of the picture.
 _LEAST_NECK = float(np.cos(np.deg2rad(75)))
 #: The maps are computed on a grid this coarse and enlarged; they are smooth.
@@ -66,6 +70,7 @@ class _Piece:
     ends: tuple[int, int]  # body points of a bone
     region: int
     near: Floats  # (N,) squared distance of each grid point, in radii
+    over: float = 1.0  # how much more than others it counts where they overlap
 
 
 class Skin:
@@ -111,7 +116,7 @@ class Skin:
             return self._enlarge(self._points.T.reshape(2, *self._grid)), np.zeros(
                 self._shape[::-1], np.float32
             )
-        weights = _weights(np.array(near))
+        weights = _weights(np.array(near), self._pieces)
         seen = weights * np.array(known)[:, None]
         total = seen.sum(0)
         place = (seen[:, :, None] * np.array(maps)).sum(0) / np.maximum(total, 1e-9)[:, None]
@@ -121,6 +126,31 @@ class Skin:
             self._enlarge(place.T.reshape(2, *self._grid)),
             self._enlarge(share.reshape(1, *self._grid))[0],
         )
+
+    def closest(self) -> npt.NDArray[np.uint8]:
+        """(H, W) which of `REGIONS` each pixel belongs to most."""
+        return self.share.argmax(0).astype(np.uint8)
+
+    def mistaken(
+        self, flow: npt.NDArray[np.float32], closest: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        """Where another part of the body lies than the one that is looked for.
+
+        Beside a leg lies, in a picture where the legs are together, the other leg; where the trunk is asked for, an arm
+        may lie before it. Both would be shown a second time.
+
+        Args:
+            flow: (2, H, W), as from `flow_to`.
+            closest: of the pose that the flow leads to, in its own picture.
+
+        Returns:
+            (H, W) float32 in [0, 1], 1 where it is surely another part. Where parts meet nothing is sure.
+        """
+        found = cv2.remap(closest, flow[0], flow[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        belongs = np.take_along_axis(self.share, found[None].astype(np.intp), 0)[0]
+        total = self.share.sum(0)
+        mistaken = np.clip((0.4 - belongs / np.maximum(total, _NOBODY)) / 0.3, 0, 1)
+        return np.where(total > _NOBODY, mistaken, 0).astype(np.float32)
 
     def _bones(self) -> list[_Piece]:
         body, pieces = self._target["body"].astype(np.float64), []
@@ -144,18 +174,33 @@ class Skin:
             if len(points) < least:
                 continue
             middle = points.mean(0)
+            if kind != "head":
+                pieces.append(_Piece(kind, (0, 0), region, self._near_fingers(kind), _BEFORE))
+                continue
             spread = 1.6 * float(np.sqrt(((points - middle) ** 2).sum(1).mean()))
             inside = max(spread, radius * self._size)
             beyond = np.maximum(np.linalg.norm(self._points - middle, axis=1) - inside, 0.0)
             pieces.append(_Piece(kind, (0, 0), region, beyond**2 / (0.5 * radius * self._size) ** 2))
         return pieces
 
+    def _near_fingers(self, kind: str) -> Floats:
+        """(N,) squared distance of each grid point from the nearest bone of a hand, in radii of a finger."""
+        hand = self._target[kind].astype(np.float64)
+        nearest = np.full(len(self._points), np.inf)
+        for a, b in chain.from_iterable(pairwise(finger) for finger in FINGERS):
+            if hand[[a, b], 2].min() < SEEN:
+                continue
+            start, along = hand[a, :2], hand[b, :2] - hand[a, :2]
+            share = np.clip((self._points - start) @ along / max(float(along @ along), 1e-6), 0, 1)
+            nearest = np.minimum(nearest, ((self._points - start - share[:, None] * along) ** 2).sum(1))
+        return nearest / (_FINGER * self._size) ** 2
+
     def _regions(self) -> npt.NDArray[np.float32]:
         if not self._pieces:
             width, height = self._shape
             return np.zeros((len(REGIONS), height, width), np.float32)
         near = np.array([piece.near for piece in self._pieces])
-        weights = _weights(near)
+        weights = _weights(near, self._pieces)
         weights /= weights.sum(0)
         share = np.zeros((len(REGIONS), near.shape[1]))
         for piece, weight in zip(self._pieces, weights, strict=True):
@@ -225,8 +270,9 @@ class Skin:
         return np.stack([cv2.resize(plane.astype(np.float32), self._shape) for plane in planes])
 
 
-def _weights(near: Floats) -> Floats:
-    weights: Floats = np.exp(near.min(0) - near)
+def _weights(near: Floats, pieces: list[_Piece]) -> Floats:
+    over = np.array([piece.over for piece in pieces])
+    weights: Floats = over[:, None] * np.exp(near.min(0) - near)
     return weights
 
 

@@ -20,6 +20,8 @@ from synthesis.appearance.skinning import REGIONS
 _K = len(REGIONS)
 #: How strongly a picture is preferred in the region it was found for, before anything is learnt.
 _PREFERRED = 5.0
+#: How strongly a picture is avoided where it does not show what is asked for.
+_AVOIDED = 4.0
 #: The first picture, found for the whole body, is preferred where no region is.
 _WHOLE = 1.0
 #: Where the bent pictures show the person, alpha starts at sigmoid(4), elsewhere at sigmoid(-4).
@@ -126,7 +128,7 @@ class CompactGenerator(nn.Module):
         bent = take(shown, flow)
         fine = self.thin_in(_beside(given, bent))
         out = self.leave(F.silu(self.thin_mix(torch.cat([_twice(y), F.silu(fine)], 1)))).float()
-        preference = _PREFERRED * looks.share
+        preference = _PREFERRED * looks.share - _AVOIDED * (1 - looks.seen)
         preference = torch.cat([preference[:, :1] + _WHOLE, preference[:, 1:]], 1)
         gate = torch.softmax(out[:, 4:] + preference, 1)
         mixed = (gate[:, :, None] * bent).sum(1)

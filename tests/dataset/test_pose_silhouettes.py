@@ -12,7 +12,7 @@ from mannequin_pixels import person_pixels
 from dataset.mannequin import Performer
 from dataset.mannequin.film import Studio
 from dataset.pose import PeopleFinder, SilhouetteFinder
-from dataset.pose.keypoints import Array
+from dataset.pose.keypoints import Array, B
 
 SIZE = (240, 320)
 
@@ -41,6 +41,19 @@ def test_the_outline_is_that_of_the_mannequin(finder: SilhouetteFinder, seed: in
     assert found is not None
     inside = found >= 128
     assert (inside & truth).sum() / (inside | truth).sum() > 0.8
+
+
+def test_an_outline_goes_on_where_the_closeup_of_the_seen_points_ends(finder: SilhouetteFinder) -> None:
+    image, truth, body = picture(2, "wave", 0.2)
+    for name in ("Knee", "Ankle", "Heel", "BigToe", "SmallToe"):
+        for side in "LR":
+            body[B[side + name], 2] = 0
+    found = finder.find(image, body)
+    assert found is not None
+    legs = truth.copy()
+    legs[: int(body[B["MidHip"], 1]) + 60] = False
+    assert legs.sum() > 100
+    assert (found[legs] >= 26).mean() > 0.5
 
 
 def test_an_outline_is_only_that_of_the_person_asked_for(finder: SilhouetteFinder) -> None:

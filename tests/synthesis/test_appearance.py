@@ -9,7 +9,7 @@ from dataset.errors import ModelError
 from dataset.pose.keypoints import B, PoseSequence
 from synthesis.appearance import Gallery, Item, look_at
 from synthesis.appearance.gallery import _path
-from synthesis.appearance.skinning import Parts, Skin, size_of
+from synthesis.appearance.skinning import REGIONS, Parts, Skin, size_of
 
 SHAPE = (128, 192)
 
@@ -97,6 +97,67 @@ def test_regions_lie_where_the_body_parts_are_and_nowhere_else():
     assert skin.share[:, 5, 5].sum() < 0.01
 
 
+def astride(parts: Parts, knee: float, ankle: float) -> Parts:
+    """Both legs moved outwards by so many pixels."""
+    moved = {name: points.copy() for name, points in parts.items()}
+    middle = moved["body"][B["MidHip"], 0]
+    for side, way in (("R", -1.0), ("L", 1.0)):
+        for name, off in (("Knee", knee), ("Ankle", ankle), ("BigToe", ankle + 3)):
+            moved["body"][B[side + name], 0] = middle + way * off
+    return moved
+
+
+def test_where_the_other_leg_lies_the_one_that_is_asked_for_is_not_to_be_found():
+    together, apart = figure(), astride(figure(), 15, 30)
+    skin = Skin(apart, SHAPE)
+    flow, seen = skin.flow_to(together)
+    mistaken = skin.mistaken(flow, Skin(together, SHAPE).closest())
+    assert seen.min() > 0.99  # every bone is seen, so this alone says nothing
+    for side in "RL":
+        x, y = np.rint(apart["body"][[B[side + "Knee"], B[side + "Ankle"]], :2].mean(0))
+        assert mistaken[int(y), int(x)] == 0
+        assert mistaken[int(y), int(x + (14 if side == "R" else -14))] > 0.5
+    itself = Skin(together, SHAPE)
+    assert itself.mistaken(itself.flow_to(together)[0], itself.closest()).mean() < 2e-4
+
+
+def test_a_hand_before_the_body_is_looked_for_as_a_hand_and_its_surroundings_as_the_body():
+    shape, region = (400, 480), REGIONS.index("right_arm")
+
+    def with_hand(place: np.ndarray) -> Parts:
+        """The right hand, half as large as a head, with its wrist at a place."""
+        parts = figure(200.0, 440.0, 400.0)
+        fingers = np.concatenate(
+            [[(0, 0)], [(side * k / 4, -k) for side in range(-2, 3) for k in range(1, 5)]]
+        )
+        parts["right_hand"] = np.concatenate([place + 9 * fingers, np.ones((21, 1))], 1).astype(np.float32)
+        parts["body"][B["RWrist"], :2] = place
+        return parts
+
+    asked, shown = with_hand(np.array([200.0, 300.0])), with_hand(np.array([60.0, 250.0]))
+    skin = Skin(asked, shape)
+    flow, _ = skin.flow_to(shown)
+    palm = asked["right_hand"][9, :2]
+    assert at(skin.share, palm)[region] > 0.6
+    assert np.hypot(*(at(flow, palm) - shown["right_hand"][9, :2])) < 20
+    beside = palm + np.array([45, 0])
+    assert at(skin.share, beside)[region] < 0.1
+    assert np.hypot(*(at(flow, beside) - beside)) < 10  # the trunk stands in the same place in both
+
+
+def test_for_the_whole_body_a_frame_with_the_arms_in_place_is_taken_before_one_with_the_legs():
+    def shifted(names: tuple[str, ...], pixels: float) -> Parts:
+        moved = figure()
+        moved["body"][[B[side + name] for side in "RL" for name in names], 0] += pixels
+        return moved
+
+    gallery = Gallery(
+        [item(shifted(("Elbow", "Wrist"), 10), 1.0), item(shifted(("Knee", "Ankle"), 14), 2.0)], SHAPE
+    )
+    whole, *_ = gallery.distances(figure())
+    assert whole[1] < whole[0]
+
+
 def test_nobody_has_no_regions_and_looks_straight_ahead():
     nobody = {name: np.zeros_like(points) for name, points in figure().items()}
     skin = Skin(nobody, SHAPE)
@@ -115,8 +176,10 @@ def test_the_nearest_frame_is_found_for_each_region_by_itself():
     assert distances.shape == (6, 3)
     assert distances.argmin(1).tolist()[0] == 1
     assert distances.argmin(1).tolist()[2] == 1
-    for alike in (3, 4, 5):  # the left arm and the legs are in all three
-        assert np.ptp(distances[alike] - 0.3 * distances[0]) < 0.01
+    # The left arm and the legs are in all three; what differs is a word of the whole, the same for each.
+    for alike in (4, 5):
+        assert np.ptp(distances[alike] - distances[3]) < 0.01
+    assert np.ptp(distances[3]) < 0.2 * np.ptp(distances[2])
 
 
 def test_a_frame_is_never_made_from_its_own_moment():

@@ -10,6 +10,7 @@ import pytest
 
 from dataset.mannequin import Performer, film
 from dataset.mannequin.film import Studio
+from dataset.video import VideoWriter, read_frames
 from synthesis.plate import _fill, background
 
 SIZE = (240, 320)
@@ -29,6 +30,19 @@ def test_the_person_is_gone_and_the_room_is_as_it_is(recording: Path) -> None:
     # The soft shadow at the feet stays in the median here and there; of the figure itself nothing may.
     assert np.median(off) < 3
     assert (off > 25).mean() < 0.01
+
+
+def test_frames_that_the_camera_exposed_otherwise_leave_no_trace(recording: Path, tmp_path: Path) -> None:
+    poses = film(recording, Performer.from_seed(4), "walk", seconds=4, fps=12, size=SIZE)
+    plain = background(recording, poses).astype(np.float32)
+    darker = tmp_path / "darker.mp4"
+    with read_frames(recording) as frames, VideoWriter(darker, SIZE, crf=10) as writer:
+        for row, frame in enumerate(frames):
+            image = (frame.image * 0.85).astype(np.uint8) if row < len(poses) // 3 else frame.image
+            writer.write(image, time=frame.time)
+    off = np.abs(background(darker, poses) - plain).max(2)
+    assert np.median(off) <= 1
+    assert (off > 8).mean() < 0.01
 
 
 def test_a_hole_is_continued_from_what_is_round_it_and_nothing_else_changes() -> None:
