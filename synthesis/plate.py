@@ -23,8 +23,8 @@ _COVERED = 26
 _ROOM = 0.012
 #: Holes are filled at this size of the longer side: slow otherwise, and no better.
 _FILLED = 320
-#: Tones are compared in steps of so many grey levels, each where it has at least so many free pixels.
-_TONES, _LEAST = 16, 100
+#: Exposures are compared on about so many pixels, in steps of so many grey levels, each with at least so many pixels.
+_ENOUGH, _BIN, _LEAST = 100_000, 16, 100
 
 
 def background(path: Path, poses: PoseSequence, report: Report | None = None) -> Image:
@@ -55,14 +55,41 @@ def background(path: Path, poses: PoseSequence, report: Report | None = None) ->
                 report(f"background of {path.name}", len(pictures), len(wanted))
             if len(pictures) == len(wanted):
                 break
+    pictures = _exposed_alike(pictures, masks)
     hidden = np.logical_and.reduce(masks)
-    plate = _median(pictures, masks, hidden)
-    pictures = [
-        _exposed_alike(picture, plate, ~(mask | hidden))
-        for picture, mask in zip(pictures, masks, strict=True)
-    ]
-    plate = _median(pictures, masks, hidden)
-    return _fill(plate, hidden)
+    return _fill(_median(pictures, masks, hidden), hidden)
+
+
+def _exposed_alike(pictures: list[Image], masks: list[Mask]) -> list[Image]:
+    """The pictures with the tones of their median, told by what is free; some of the pixels are enough for that."""
+    step = max(1, round((masks[0].size / _ENOUGH) ** 0.5))
+    few = [np.ascontiguousarray(picture[::step, ::step]) for picture in pictures]
+    free = [~mask[::step, ::step] for mask in masks]
+    known = np.logical_or.reduce(free)
+    rough = _median(few, [~one for one in free], ~known)
+    out = []
+    for picture, small, one in zip(pictures, few, free, strict=True):
+        lookup = _tones(small[one], rough[one])
+        if np.abs(lookup - np.arange(256)).max() > 1:
+            picture = np.stack([lookup[colour][picture[..., colour]] for colour in range(3)], axis=2)
+        out.append(picture)
+    return out
+
+
+def _tones(own: Image, theirs: Image) -> Image:
+    """(N, 3) the same pixels in two exposures → (3, 256), what each tone of the first is in the second."""
+    table = np.tile(np.arange(256, dtype=np.float64), (3, 1))
+    for colour in range(3):
+        value, gap = own[:, colour], theirs[:, colour].astype(np.float64) - own[:, colour]
+        found = [
+            (start + _BIN / 2, float(np.median(gap[inside])))
+            for start in range(0, 256, _BIN)
+            if (inside := (value >= start) & (value < start + _BIN)).sum() >= _LEAST
+        ]
+        if found:
+            tones, gaps = zip(*found, strict=True)
+            table[colour] += np.interp(np.arange(256), tones, gaps)
+    return np.rint(np.clip(table, 0, 255)).astype(np.uint8)
 
 
 def _median(pictures: list[Image], masks: list[Mask], hidden: Mask) -> Image:
@@ -79,26 +106,6 @@ def _median(pictures: list[Image], masks: list[Mask], hidden: Mask) -> Image:
         stack[:, hidden[rows]] = plain[hidden[rows]]
         plate[rows] = np.rint(np.nanmedian(stack, axis=0)).astype(np.uint8)
     return plate
-
-
-def _exposed_alike(picture: Image, plate: Image, free: Mask) -> Image:
-    """The picture with the tones of the plate: for each colour and tone, what is free says how much brighter it is."""
-    step = max(1, free.size // 200_000)
-    places = np.flatnonzero(free)[::step]
-    own, theirs = picture.reshape(-1, 3)[places], plate.reshape(-1, 3)[places].astype(np.float32)
-    table = np.tile(np.arange(256, dtype=np.float64), (3, 1))
-    for colour in range(3):
-        value = own[:, colour]
-        gaps = [
-            (start + _TONES / 2, float(np.median(theirs[inside, colour] - value[inside])))
-            for start in range(0, 256, _TONES)
-            if (inside := (value >= start) & (value < start + _TONES)).sum() >= _LEAST
-        ]
-        if gaps:
-            tones, gap = zip(*gaps, strict=True)
-            table[colour] += np.interp(np.arange(256), tones, gap)
-    lookup = np.rint(np.clip(table, 0, 255)).astype(np.uint8)
-    return np.stack([lookup[colour][picture[..., colour]] for colour in range(3)], axis=2)
 
 
 def person_mask(poses: PoseSequence, row: int, size: tuple[int, int]) -> Image:
