@@ -41,6 +41,10 @@ class Recipe:
         """Name of the detector."""
         return kind_of(self.network).name
 
+    def check(self) -> None:
+        """Raise what would keep the detector from being trained; see `Detector.check`."""
+        kind_of(self.network)(self.network).check()
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         return {"detector": self.detector} | asdict(self)

@@ -72,10 +72,13 @@ def train(
     if stream and (leave_out or compare or workers > 1):
         raise click.UsageError("--stream knows no --leave-out, --compare or --workers: a release has splits")
     values = [None] if compare is None else _values(compare)
+    recipes = []
+    for value in values:
+        words = settings["words"] if value is None else (*settings["words"], value)
+        recipes.append(make_recipe(folds=folds, **settings | {"words": words}))
+        recipes[-1].check()
     with join("cpu") as world:
-        for value in values:
-            words = settings["words"] if value is None else (*settings["words"], value)
-            recipe = make_recipe(folds=folds, **settings | {"words": words})
+        for value, recipe in zip(values, recipes, strict=True):
             folder = out if value is None else out / value
             if stream:
                 _from_release(corpus, folder, recipe, world)

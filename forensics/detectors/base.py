@@ -154,6 +154,13 @@ class Detector(ABC):
         side: int = self.config.window
         return side
 
+    def check(self) -> None:  # noqa: B027 – most kinds need nothing
+        """Raise now what would otherwise keep it from being trained once hours have gone by.
+
+        Raises:
+            ModelError: weights that training starts from are missing or do not fit.
+        """
+
     @abstractmethod
     def fit(
         self,

@@ -85,6 +85,11 @@ class FusedDetector(Detector):
         """Whether a member does."""
         return any(member.needs_surroundings for member in self.members.values())
 
+    def check(self) -> None:
+        """See `Detector.check`."""
+        for member in self.members.values():
+            member.check()
+
     def fit(
         self,
         clips: Sequence[ClipWindows],

@@ -55,6 +55,10 @@ class NetworkDetector(Detector):
     def build(self) -> WindowNetwork:
         """A new network of the config's shape, its weights as training starts with them."""
 
+    def check(self) -> None:
+        """See `Detector.check`."""
+        self.build()
+
     def fit(
         self,
         clips: Sequence[ClipWindows],

@@ -116,7 +116,11 @@ def test_help_loads_nothing_heavy() -> None:
     assert min(spent) < 0.5
 
 
-def test_train_then_evaluate_then_scan(tmp_path: Path) -> None:
+QUICK = ("--steps", "2", "--batch", "2", "--set", "ndf=4", "--pairs", "3", "--threads", "1")
+
+
+def small_corpus(folder: Path) -> None:
+    """Two mannequins, each filmed and, as the fake, encoded a little differently."""
     from dataclasses import replace
 
     from textures import make_clip
@@ -127,21 +131,24 @@ def test_train_then_evaluate_then_scan(tmp_path: Path) -> None:
 
     clips = []
     for seed in range(2):
-        first, second = tmp_path / f"real-{seed}.mp4", tmp_path / f"fake-{seed}.mp4"
-        film(tmp_path / "raw.mp4", Performer.from_seed(seed), "wave", seconds=0.4, fps=12, size=(160, 224))
-        reencode(tmp_path / "raw.mp4", first, crf=18)
-        reencode(tmp_path / "raw.mp4", second, crf=19)
+        first, second = folder / f"real-{seed}.mp4", folder / f"fake-{seed}.mp4"
+        film(folder / "raw.mp4", Performer.from_seed(seed), "wave", seconds=0.4, fps=12, size=(160, 224))
+        reencode(folder / "raw.mp4", first, crf=18)
+        reencode(folder / "raw.mp4", second, crf=19)
         clips.append(make_clip(first.name, f"m{seed}", fake=False))
         clips.append(make_clip(second.name, f"m{seed}", fake=True, pair=first.name))
-    (tmp_path / "raw.mp4").unlink()
-    Corpus(tmp_path, [replace(clip, sha256=sha256_file(tmp_path / clip.path)) for clip in clips]).save()
-    quick = ["--steps", "2", "--batch", "2", "--set", "ndf=4", "--pairs", "3", "--threads", "1"]
+    (folder / "raw.mp4").unlink()
+    Corpus(folder, [replace(clip, sha256=sha256_file(folder / clip.path)) for clip in clips]).save()
+
+
+def test_train_then_evaluate_then_scan(tmp_path: Path) -> None:
+    small_corpus(tmp_path)
     out = tmp_path / "out"
-    trained = run("train", tmp_path, "--out", out, "--folds", "2", *quick)
+    trained = run("train", tmp_path, "--out", out, "--folds", "2", *QUICK)
     assert trained.exit_code == 0, trained.output
     assert (out / "evaluation.json").is_file()
     figures = tmp_path / "figures.json"
-    left_out = run("evaluate", tmp_path, *quick, "--json", figures)
+    left_out = run("evaluate", tmp_path, *QUICK, "--json", figures)
     assert left_out.exit_code == 0, left_out.output
     told = json.loads(figures.read_text())
     assert told["protocols"][0]["name"] == "held-out subject"
@@ -158,3 +165,20 @@ def test_train_then_evaluate_then_scan(tmp_path: Path) -> None:
     assert (report / "report.html").read_bytes() == before
     scanned = run("scan", tmp_path / "real-0.mp4", "--model", out, "--pairs", "3", "--json")
     assert json.loads(scanned.stdout)["tool"]["detector_sha256"]
+
+
+def test_settings_are_compared_side_by_side_and_one_that_cannot_be_trained_stops_it_at_once(
+    tmp_path: Path,
+) -> None:
+    small_corpus(tmp_path)
+    out = tmp_path / "out"
+    refused = run("train", tmp_path, "--out", out, "--folds", "2", "--compare", "init=random,people", *QUICK)
+    assert refused.exit_code == 2
+    assert "--set ndf=32" in refused.stderr
+    assert not out.exists()
+    compared = run("train", tmp_path, "--out", out, "--folds", "2", "--compare", "dropout=0,0.3", *QUICK)
+    assert compared.exit_code == 0, compared.output
+    table = compared.output[compared.output.rindex("held-out subjects") :]
+    assert "dropout=0" in table
+    assert "dropout=0.3" in table
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"dropout=0", "dropout=0.3"}
