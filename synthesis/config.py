@@ -113,6 +113,7 @@ class FaceConfig:
     epochs: float = 5.0  # passes over all frames with a face
     steps: int | None = None  # instead of epochs
     lambda_p: float = 5.0  # weight of the perceptual loss on the face
+    lambda_l1: float = 0.0  # plain pixel difference of the face; not in the paper, it steadies short runs
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,7 @@ PRESETS = {
         network=NetworkConfig(base="people"),
         loss=LossConfig(lambda_p=15.0),
         schedule=ScheduleConfig(steps=500, warmup=0.0),
+        face=FaceConfig(lambda_l1=50.0),
     ),
     "paper": SynthesisConfig(
         preset="paper",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +16,7 @@ from dataset.pose.keypoints import PoseSequence
 from dataset.video import VideoInfo, read_frames
 from synthesis.config import DataConfig
 from synthesis.densepose import LabelSource, label_source
+from synthesis.kept import kept
 from synthesis.plate import background, person_mask
 from synthesis.windows import Windows, choose_shape, extents, follow
 
@@ -114,10 +113,10 @@ def prepare(
     # The median window is painted at about its own resolution; nothing is gained by more than the video has.
     scale = min(1.0, _OVERSAMPLING * shape[1] / float(np.median(windows.height[present])))
     size = (max(round(info.width * scale), 8), max(round(info.height * scale), 8))
-    frames = _store(
+    frames = _frames(
         path, cache / f"frames_{info.sha256[:16]}_{size[0]}x{size[1]}.npy", size, len(poses), report
     )
-    silhouettes, told = _outline(
+    silhouettes, told = _outlines(
         frames, poses, cache / f"silhouettes_{info.sha256[:16]}_{size[0]}x{size[1]}.npy", report, path.name
     )
     known = round(len(poses) * (1 - config.holdout))
@@ -149,65 +148,39 @@ def shrink(image: Image, size: tuple[int, int]) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _store(
+def _frames(
     path: Path, target: Path, size: tuple[int, int], count: int, report: Report
 ) -> npt.NDArray[np.uint8]:
     """The recording's frames, small, in a file that is mapped into memory."""
-    if not target.exists():
-        temporary = target.with_suffix(".part.npy")
-        stored = _reserve(temporary, (count, size[1], size[0], 3))
-        # Rows are counted, as in the poses: a damaged file may skip frame numbers.
+
+    def small() -> Iterator[Image]:
         for row, frame in enumerate(read_frames(path)):
-            stored[row] = shrink(frame.image, size)
+            yield shrink(frame.image, size)
             report(f"frames of {path.name}", row + 1, count)
-        stored.flush()
-        del stored
-        temporary.replace(target)
-    frames: npt.NDArray[np.uint8] = np.load(target, mmap_mode="r")
-    return frames
+
+    # Rows are counted, as in the poses: a damaged file may skip frame numbers.
+    return kept(target, (count, size[1], size[0], 3), small())
 
 
-def _outline(
+def _outlines(
     frames: npt.NDArray[np.uint8], poses: PoseSequence, target: Path, report: Report, name: str
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
     """The silhouettes of stored frames, in a file that is mapped into memory, and which of them were found."""
     size = (frames.shape[2], frames.shape[1])
     scale = np.array([size[0] / poses.size[0], size[1] / poses.size[1], 1.0], np.float32)
     present = poses.present()
-    # Above the silhouettes a line of their own says for each whether it was found.
-    if not target.exists():
-        temporary = target.with_suffix(".part.npy")
-        stored = _reserve(temporary, (len(frames), size[1] + 1, size[0]))
+
+    def outlines() -> Iterator[Image]:
         with SilhouetteFinder() as finder:
             for row in range(len(frames)):
                 found = (
                     finder.find(np.asarray(frames[row]), poses.body[row] * scale) if present[row] else None
                 )
-                stored[row, 0] = 0 if found is None else 255
-                stored[row, 1:] = person_mask(poses, row, size) if found is None else found
+                outline = person_mask(poses, row, size) if found is None else found
+                # Above the silhouettes a line of their own says for each whether it was found.
+                told = np.full((1, size[0]), 0 if found is None else 255, np.uint8)
+                yield np.concatenate([told, outline])
                 report(f"outlines of {name}", row + 1, len(frames))
-        stored.flush()
-        del stored
-        temporary.replace(target)
-    kept: npt.NDArray[np.uint8] = np.load(target, mmap_mode="r")
-    return kept[:, 1:], np.asarray(kept[:, 0, 0] > 0)
 
-
-def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
-    """A new array on disk whose room the file system has set aside: a disk that is full later kills the process.
-
-    Raises:
-        SynthesisError: there is not so much room; no file is left.
-    """
-    try:
-        stored = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise SynthesisError(
-            f"the recording's frames need {np.prod(shape) / 1e6:.0f} MB: {error.strerror}",
-            path=path.parent,
-            hint="make room and give the same command again",
-        ) from error
-    return stored
+    stored = kept(target, (len(frames), size[1] + 1, size[0]), outlines())
+    return stored[:, 1:], np.asarray(stored[:, 0, 0] > 0)

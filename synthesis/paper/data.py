@@ -7,7 +7,6 @@ same way.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 from dataset.video import read_frames
 from synthesis.config import SynthesisConfig
 from synthesis.densepose import LabelSource, StickFigures
+from synthesis.kept import kept
 from synthesis.pairs import image_tensor, label_tensor
 from synthesis.recording import Prepared, shrink
 from synthesis.stickfigure import draw
@@ -180,17 +180,8 @@ def stored(
         size: height and width of the pictures.
         make: called with each frame and its row.
     """
+    pictures = (make(frame.image, row) for row, frame in enumerate(read_frames(recording.path)))
     if not isinstance(recording.frames, np.memmap) or not recording.frames.filename:
-        return np.stack([make(frame.image, row) for row, frame in enumerate(read_frames(recording.path))])
+        return np.stack(list(pictures))
     target = Path(recording.frames.filename).with_name(f"frames_{recording.sha256[:16]}_{name}.npy")
-    if not target.exists():
-        temporary = target.with_suffix(f".{os.getpid()}.part.npy")
-        shape = (len(recording.poses), *size, 3)
-        pictures = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-        for row, frame in enumerate(read_frames(recording.path)):
-            pictures[row] = make(frame.image, row)
-        pictures.flush()
-        del pictures
-        temporary.replace(target)
-    kept: npt.NDArray[np.uint8] = np.load(target, mmap_mode="r")
-    return kept
+    return kept(target, (len(recording.poses), *size, 3), pictures)

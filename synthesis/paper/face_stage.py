@@ -117,7 +117,10 @@ class FaceStage:
             label, painted, real = (torch.cat(parts) for parts in zip(*examples, strict=True))
             forget_uses(self.face_generator)
             made = painted + paint_residual(self.face_generator, label, painted)
-            weights = Weights(gan=self.config.loss.lambda_gan, fm=0.0, perceptual=self.config.face.lambda_p)
+            face = self.config.face
+            weights = Weights(
+                gan=self.config.loss.lambda_gan, fm=0.0, perceptual=face.lambda_p, l1=face.lambda_l1
+            )
             found = differentiate(
                 [made], [real], [label], self._judge, list(self.face_judge.parameters()), self.perceptual,
                 weights, share=1 / len(passes),

@@ -139,9 +139,16 @@ def judge(config: PaperConfig, scales: int, *, temporal: bool = True) -> MultiSc
 
 
 def face_generator(config: FaceConfig) -> GlobalGenerator:
-    """G_f: label crop and the main generator's crop to a residual; 26.7 million parameters by default."""
+    """G_f: label crop and the main generator's crop to a residual; 26.7 million parameters by default.
+
+    Its last layer starts at zero: nothing is corrected before anything is learnt. From random weights the residual
+    starts as a texture on the face, which a short training does not get rid of.
+    """
     network = GlobalGenerator(6, config.width, config.downs, config.blocks)
     network.apply(init_weights)
+    assert network.leave is not None
+    for parameter in network.leave.parameters():
+        nn.init.zeros_(parameter)
     return network
 
 

@@ -46,6 +46,18 @@ def test_the_face_gan_has_the_papers_number_of_parameters():
         assert any(isinstance(part, nn.BatchNorm2d) for part in face_judge(FaceConfig()).modules())
 
 
+def test_the_face_gan_starts_with_no_correction_and_can_learn_one():
+    torch.manual_seed(0)
+    network = face_generator(FaceConfig(size=32, width=8, downs=2, blocks=1))
+    x = torch.rand(1, 6, 32, 32)
+    made = network(x)
+    assert made.abs().max() == 0
+    (made - 0.5).square().mean().backward()
+    torch.optim.SGD(network.parameters(), 0.1).step()
+    assert network(x).abs().max() > 0
+    assert network.enter.weight.abs().max() > 0
+
+
 def test_the_enhancer_starts_from_the_global_stage():
     torch.manual_seed(0)
     coarse, local = GlobalGenerator(6, 8, 2, 1), LocalEnhancer(6, 4, 2, 1, 1)
