@@ -33,6 +33,29 @@ _KEYS = {
 }
 
 
+#: Nothing is asked of the network but what a page asks for.
+_QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+
+
+def program() -> str:
+    """Where Chromium is; the test that asks skips where there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    pytest.skip("no chromium on the PATH")
+
+
+def shown(page: Path, profile: Path) -> str:
+    """The document of a page after it was opened.
+
+    Args:
+        page: an HTML file.
+        profile: an empty folder.
+    """
+    command = [program(), *_QUIET, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
 class Browser:
     """One page of a browser, as a context manager. Tests skip where no Chromium is on the PATH.
 
@@ -42,11 +65,8 @@ class Browser:
     """
 
     def __init__(self, profile: Path, downloads: Path) -> None:
-        found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        if found is None:
-            pytest.skip("no chromium on the PATH")
         downloads.mkdir(parents=True, exist_ok=True)
-        self._program, self._profile, self._downloads = found, profile, downloads
+        self._program, self._profile, self._downloads = program(), profile, downloads
         self._count, self._rest, self._session = 0, b"", ""
         #: What the page wrote to its console as errors, and exceptions.
         self.complaints: list[str] = []
@@ -56,8 +76,8 @@ class Browser:
         self._in, theirs_out = os.pipe()
         far = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (theirs_in, theirs_out)]
         words = [
-            self._program, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
-            f"--user-data-dir={self._profile}", "--window-size=1200,800", "--no-first-run", "about:blank",
+            self._program, *_QUIET, "--remote-debugging-pipe",
+            f"--user-data-dir={self._profile}", "--window-size=1200,800", "about:blank",
         ]  # fmt: skip
         self._process = subprocess.Popen(
             [sys.executable, "-c", _AS_3_AND_4, *map(str, far), *words],

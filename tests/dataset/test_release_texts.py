@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from browser import shown
 from release_ground import small_release
 
 from dataset.release.texts import TEXTS
@@ -78,15 +77,9 @@ def test_preview_pages_play_the_files_beside_them_and_ask_for_nothing_else(relea
 
 
 def test_a_preview_page_shows_in_a_browser(release: Path, tmp_path: Path) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not on PATH")
-    page = release / "previews" / "d1.html"
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
-    command = [chromium, *flags, page.as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    assert shown.count("<video") == 2
-    assert "fake, own motion" in shown
+    document = shown(release / "previews" / "d1.html", tmp_path)
+    assert document.count("<video") == 2
+    assert "fake, own motion" in document
 
 
 def test_release_json_counts_and_names_every_video(release: Path) -> None:
