@@ -20,7 +20,7 @@ from synthesis.evaluate.intervals import Figure
 from synthesis.evaluate.regions import WINDOW_HEIGHT, WINDOW_MARGIN
 from synthesis.evaluate.results import Evaluation, Row, SubjectResult
 from synthesis.evaluate.scores import REAL, ClipScores
-from synthesis.evaluate.table import BLOCKS, best_columns
+from synthesis.evaluate.table import BLOCKS, best_columns, limit_rows
 from synthesis.stickfigure import draw
 from synthesis.windows import Windows, choose_shape, extents, follow, sample
 
@@ -72,6 +72,8 @@ def write_page(evaluation: Evaluation, curves: list[Curve], path: Path, report: 
                 "tables": _tables(evaluation, subject.figures),
                 "strips": strips,
                 "columns": _pictured(subject, evaluation.columns),
+                "limits": subject.limits.told if subject.limits else "",
+                "limit_rows": limit_rows(evaluation, subject),
             }
         )
     text = environment.get_template("evaluation.html").render(

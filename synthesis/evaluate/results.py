@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from synthesis.evaluate.intervals import BLOCK_SECONDS, Figure, nothing, over_frames, over_subjects
+from synthesis.evaluate.limits import Limits, limits
 from synthesis.evaluate.scores import NATIVE, REAL, WINDOW, ClipScores, Values
 
 _NO_FACE = "too little of the face is seen, or its crop is too small"
@@ -94,12 +95,13 @@ ALL_ROWS = [*NATIVE_ROWS, *WINDOW_ROWS, *FURTHER_ROWS, *HIDDEN_ROWS]
 
 @dataclass
 class SubjectResult:
-    """One subject's figures: column → row key → figure."""
+    """One subject's figures: column → row key → figure, and what limits them."""
 
     name: str
     clips: list[ClipScores]
     figures: dict[str, dict[str, Figure]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    limits: Limits | None = None
 
 
 @dataclass
@@ -165,6 +167,7 @@ class Evaluation:
                         for scores in subject.clips
                     ],
                     "columns": plain(subject.figures),
+                    **({"limits": subject.limits.to_dict()} if subject.limits else {}),
                     **({"absent": subject.absent} if subject.absent else {}),
                 }
                 for subject in self.subjects
@@ -189,6 +192,7 @@ def summarise(subject: SubjectResult, columns: list[str], *, with_poses: bool) -
                 figures[row.key] = over_frames(top, block, bottom=bottom, missing=row.missing)
         if column != REAL or with_poses:
             subject.figures[column] = figures
+    subject.limits = limits(subject.clips)
 
 
 def averaged(subjects: list[SubjectResult], columns: list[str]) -> dict[str, dict[str, Figure]]:

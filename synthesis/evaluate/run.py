@@ -17,6 +17,7 @@ from synthesis.evaluate.curves import Curve, curve_of
 from synthesis.evaluate.flicker import __doc__ as _flicker
 from synthesis.evaluate.held_out import ON_TRAINING_FRAMES, TRAINING_SHARE, HeldOut, by_hash, held_out
 from synthesis.evaluate.intervals import __doc__ as _intervals
+from synthesis.evaluate.limits import __doc__ as _limits
 from synthesis.evaluate.page import write_page
 from synthesis.evaluate.perceptual import Distance
 from synthesis.evaluate.poses import __doc__ as _poses
@@ -185,7 +186,7 @@ def _facts(distance: Distance) -> dict[str, object]:
         "pose": _poses,
         "flicker": _flicker,
     }
-    texts |= {"intervals": _intervals, "baselines": NearestNeighbour.__doc__}
+    texts |= {"limits": _limits, "intervals": _intervals, "baselines": NearestNeighbour.__doc__}
     definitions = {name: " ".join((text or "").replace("`", "").split()) for name, text in texts.items()}
     definitions["baselines"] = definitions["baselines"].split(" Args:")[0]
     facts: dict[str, object] = {"tool": f"danceproof {VERSION}", "definitions": definitions}

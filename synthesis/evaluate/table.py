@@ -7,7 +7,14 @@ import numpy as np
 from synthesis.evaluate.curves import MEASURES, Curve
 from synthesis.evaluate.intervals import Figure
 from synthesis.evaluate.regions import WINDOW_HEIGHT
-from synthesis.evaluate.results import FURTHER_ROWS, NATIVE_ROWS, WINDOW_ROWS, Evaluation, Row
+from synthesis.evaluate.results import (
+    FURTHER_ROWS,
+    NATIVE_ROWS,
+    WINDOW_ROWS,
+    Evaluation,
+    Row,
+    SubjectResult,
+)
 from synthesis.evaluate.scores import REAL
 
 #: Title of each block of rows.
@@ -57,6 +64,7 @@ def markdown(evaluation: Evaluation, curves: list[Curve]) -> str:
             "",
         ]
         parts += _tables(evaluation, subject.figures)
+        parts += _limits(evaluation, subject)
         parts += _left_out(evaluation, subject.figures)
     for curve in curves:
         parts += [f"## Quality against {curve.unit}: {curve.subject}", "", *_curve(curve), ""]
@@ -85,6 +93,30 @@ def _tables(evaluation: Evaluation, figures: dict[str, dict[str, Figure]]) -> li
             lines.append(f"| {row.region} | {row.label(evaluation.distance)} | {' | '.join(cells)} |")
         lines.append("")
     return lines
+
+
+def _limits(evaluation: Evaluation, subject: SubjectResult) -> list[str]:
+    if subject.limits is None:
+        return []
+    lines = [subject.limits.told, ""]
+    if rows := limit_rows(evaluation, subject):
+        lines += [f"| postures | frames | {' | '.join(evaluation.columns)} |", "|---" * (len(rows[0])) + "|"]
+        lines += [f"| {' | '.join(cells)} |" for cells in rows] + [""]
+    return lines
+
+
+def limit_rows(evaluation: Evaluation, subject: SubjectResult) -> list[list[str]]:
+    """Rows of a table: kind of posture, frames, and the distance of each column in them."""
+    found = subject.limits
+    if found is None or found.distances is None:
+        return []
+    rows = []
+    for place, (title, count) in enumerate(
+        (("like one trained on", found.within), ("others", found.outside))
+    ):
+        means = [found.distances.get(column, (np.nan, np.nan))[place] for column in evaluation.columns]
+        rows.append([title, str(count), *("–" if np.isnan(mean) else f"{mean:.3f}" for mean in means)])
+    return rows
 
 
 def _left_out(evaluation: Evaluation, figures: dict[str, dict[str, Figure]]) -> list[str]:

@@ -20,8 +20,8 @@ from synthesis.limbs import limb_ratios
 from synthesis.model import read_facts, read_image
 from synthesis.normalize import normalize
 from synthesis.plate import background
+from synthesis.postures import Distances, distances
 from synthesis.preflight.measure import Quality, Surroundings, quality, surroundings
-from synthesis.preflight.postures import Distances, distances
 from synthesis.preflight.verdict import (
     PART_CARE,
     Reason,

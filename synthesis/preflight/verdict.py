@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from synthesis.postures import Distances
 from synthesis.preflight.measure import Quality, Surroundings
-from synthesis.preflight.postures import Distances
 
 #: Share of the frames with the person. Frames without one show the empty background in the result: a tenth of them is
 #: seen as flicker, with half of them there is no motion to speak of.

@@ -76,6 +76,19 @@ def test_a_missing_recording_is_asked_for_by_name(trained, distance, tmp_path):
         evaluate(columns_of([trained["ts"]]), [], tmp_path, distance)
 
 
+def test_every_output_says_what_limits_a_subject(evaluated):
+    evaluation, out = evaluated
+    found = evaluation.subjects[0].limits
+    assert found.within + found.outside > 0
+    assert set(found.distances) == set(evaluation.columns)
+    for name in ("evaluation.md", "evaluation.html"):
+        assert found.told in (out / name).read_text("utf-8")
+    assert (
+        json.loads((out / "evaluation.json").read_text("utf-8"))["subjects"][0]["limits"]["frames"]
+        == found.frames
+    )
+
+
 def test_the_table_has_the_papers_rows_and_all_columns(evaluated):
     evaluation, out = evaluated
     assert evaluation.columns == [*BASELINES, "FBF", "FBF+TS"]

@@ -17,10 +17,10 @@ from dataset.mannequin import Performer, film
 from dataset.pose.keypoints import B, PoseSequence
 from synthesis.ground import measure
 from synthesis.model import MODEL_SCHEMA, write_image
+from synthesis.postures import distances
 from synthesis.preflight import measure as measuring
 from synthesis.preflight import verdict
 from synthesis.preflight.measure import Surroundings, jitter, quality
-from synthesis.preflight.postures import distances
 from synthesis.preflight.run import cut_share
 
 STAGE = Stage.of(sized(5, 1.72, camera_height=1.2, camera_distance=4.5))

@@ -1,4 +1,4 @@
-"""How far the source's poses lie outside those that the target is trained on."""
+"""How far poses lie outside those that a target was trained on."""
 
 from __future__ import annotations
 
