@@ -45,8 +45,8 @@ class Figure:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; what is not a number becomes null."""
-        plain = {name: _plain(getattr(self, name)) for name in ("value", "low", "high")}
-        facts: dict[str, Any] = plain | {"count": self.count, "of": self.of}
+        values = {name: plain(getattr(self, name)) for name in ("value", "low", "high")}
+        facts: dict[str, Any] = values | {"count": self.count, "of": self.of}
         return facts | ({"reason": self.reason} if self.reason else {})
 
 
@@ -114,5 +114,6 @@ def _quantiles(values: Values) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """For JSON: what is not a number becomes null."""
     return None if np.isnan(value) else round(value, 6)

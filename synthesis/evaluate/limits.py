@@ -15,6 +15,7 @@ import numpy as np
 
 from dataset.errors import PoseError
 from synthesis.evaluate.held_out import HeldOut
+from synthesis.evaluate.intervals import plain
 from synthesis.evaluate.scores import WINDOW, ClipScores, Values
 from synthesis.ground import common_anchor, measure
 from synthesis.postures import distances
@@ -55,8 +56,7 @@ class Limits:
         facts = asdict(self)
         if self.distances is not None:
             facts["distances"] = {
-                column: [None if np.isnan(value) else round(value, 6) for value in pair]
-                for column, pair in self.distances.items()
+                column: [plain(value) for value in pair] for column, pair in self.distances.items()
             }
         return facts
 
@@ -71,10 +71,9 @@ def limits(clips: list[ClipScores]) -> Limits:
     except PoseError as error:
         return Limits(frames, seconds, problem=error.problem)
     told = np.concatenate(outside)
-    columns = set.intersection(*(set(scores.values) for scores in clips))
     found = {}
-    for column in (name for name in clips[0].values if name in columns):
-        if all(MEASURE in scores.values[column] for scores in clips):
+    for column in clips[0].values:
+        if all(MEASURE in scores.values.get(column, {}) for scores in clips):
             values = np.concatenate([scores.values[column][MEASURE] for scores in clips])
             found[column] = (_mean(values[told == 0]), _mean(values[told == 1]))
     return Limits(frames, seconds, int((told == 0).sum()), int((told == 1).sum()), found)
