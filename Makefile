@@ -1,6 +1,6 @@
 # make scan              scan the packaged sample: a filmed mannequin and its fake
 # make scan VIDEO=path   scan a video of yours
-# make test              run the tests
+# make test              run the tests, two files at a time; WORKERS=8 for more
 # make check             lint, format, types, layers
 # make format            put the code in shape
 #
@@ -9,6 +9,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 SAMPLE := forensics/samples/mannequin_real.mp4 forensics/samples/mannequin_fake.mp4
 
@@ -26,7 +27,7 @@ scan: .venv/runtime.stamp
 	@if [ -n "$$VIDEO" ]; then $(BIN)/fakedetect scan -- "$$VIDEO"; else $(BIN)/fakedetect scan -- $(SAMPLE); fi
 
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 # All four run, so that one call tells all that is wrong.
 check: .venv/dev.stamp

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import os
+
+# Workers share the machine: with all cores each, threads would wait for one another. Set before anything imports torch.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+#: Files that take minutes: begun first, so that no worker is left alone with one at the end.
+_LONG = (
+    "test_resume_killed.py", "test_distributed.py", "test_resume_refusals.py", "test_evaluate.py",
+    "test_end_to_end.py", "test_plate.py",
+)  # fmt: skip
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in _LONG)
 
 
 @pytest.fixture(scope="session", autouse=True)
