@@ -40,7 +40,7 @@ from synthesis.paper.networks import GlobalGenerator
 
 Image = npt.NDArray[np.uint8]
 Network = TypeVar("Network", bound=nn.Module)
-MODEL_SCHEMA = 3
+MODEL_SCHEMA = 4
 GALLERY = "gallery.npz"
 _HINT = "train one with: synthesize train RECORDING --out MODEL"
 
@@ -168,7 +168,9 @@ def _empty_generator(config: SynthesisConfig, names: set[str]) -> nn.Module:
     if config.preset.startswith("paper"):
         return empty_paper_generator(config, names)
     network = config.network
-    return CompactGenerator(network.width, network.thin, network.reach, network.copy)
+    return CompactGenerator(
+        network.width, network.thin, network.reach, network.copy, carry=config.schedule.temporal
+    )
 
 
 def _load_gallery(root: Path, facts: dict[str, Any]) -> Gallery | None:

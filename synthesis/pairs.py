@@ -12,8 +12,8 @@ from torch import Tensor
 
 from synthesis.appearance import Gallery, Looks, look_at
 from synthesis.appearance.gallery import window_parts
-from synthesis.appearance.looks import join_looks
-from synthesis.appearance.skinning import Parts
+from synthesis.appearance.looks import Motion, join_looks, join_motions, motion_to
+from synthesis.appearance.skinning import Parts, Skin
 from synthesis.config import DataConfig
 from synthesis.plate import person_mask
 from synthesis.recording import Prepared
@@ -34,6 +34,7 @@ class FramePairBatch:
         plate: the background in the same window.
         weight: (B, 1, H, W), 1 on the background and more on the person.
         looks: what the generator is shown of the target's looks at t − 1 and t.
+        motions: where the body of t − 1 was at t − 2, and that of t at t − 1.
         before: stick figure and looks at t − 2, of which the generator paints what frame t − 1 is painted from.
         silhouettes: (B, 1, H, W) each, how certainly each pixel of the frames shows the person, in [0, 1].
         told: (B, 1, 1, 1) each, 1 where the silhouette is known, 0 where it says nothing.
@@ -44,6 +45,7 @@ class FramePairBatch:
     plate: Tensor
     weight: Tensor
     looks: tuple[Looks, Looks]
+    motions: tuple[Motion, Motion]
     before: tuple[Tensor, Looks]
     silhouettes: tuple[Tensor, Tensor]
     told: tuple[Tensor, Tensor]
@@ -123,9 +125,8 @@ def cut_pair(material: Material, which: int, row: int, window: Windows, chosen: 
     def label(at: int) -> Tensor:
         return label_tensor(recording.labels.label(at, window))
 
-    def looks(at: int) -> Looks:
-        return look_at(material.gallery, chosen, window_parts(recording.poses, at, window))
-
+    skins = [Skin(window_parts(recording.poses, at, window), window.shape) for at in range(row - 2, row + 1)]
+    looks = [look_at(material.gallery, chosen, skin) for skin in skins]
     mask = person_mask(window.label_poses(recording.poses, row), 0, window.shape)
     soft = cv2.GaussianBlur(mask, (0, 0), 4).astype(np.float32) / 255
     return FramePairBatch(
@@ -133,8 +134,9 @@ def cut_pair(material: Material, which: int, row: int, window: Windows, chosen: 
         frames=(cut(recording.frames[row - 1]), cut(recording.frames[row])),
         plate=cut(plate),
         weight=torch.from_numpy(1 + 4 * soft)[None, None],
-        looks=(looks(row - 1), looks(row)),
-        before=(label(row - 2), looks(row - 2)),
+        looks=(looks[1], looks[2]),
+        motions=(motion_to(skins[1], skins[0]), motion_to(skins[2], skins[1])),
+        before=(label(row - 2), looks[0]),
         silhouettes=(outline(row - 1), outline(row)),
         told=(told(row - 1), told(row)),
     )
@@ -166,6 +168,10 @@ def join_pairs(pairs: list[FramePairBatch], device: torch.device) -> FramePairBa
         looks=(
             join_looks([p.looks[0] for p in pairs]).to(device),
             join_looks([p.looks[1] for p in pairs]).to(device),
+        ),
+        motions=(
+            join_motions([p.motions[0] for p in pairs]).to(device),
+            join_motions([p.motions[1] for p in pairs]).to(device),
         ),
         before=(join([p.before[0] for p in pairs]), join_looks([p.before[1] for p in pairs]).to(device)),
         silhouettes=(join([p.silhouettes[0] for p in pairs]), join([p.silhouettes[1] for p in pairs])),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from synthesis.appearance.gallery import Gallery, Image
-from synthesis.appearance.skinning import Parts, Skin
+from synthesis.appearance.skinning import Skin
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,31 @@ class Looks:
         return self.pictures, self.flow, self.seen, self.share, self.silhouettes
 
 
-def look_at(gallery: Gallery, chosen: list[int], parts: Parts) -> Looks:
+@dataclass(frozen=True)
+class Motion:
+    """Where the body was in another frame.
+
+    Attributes:
+        flow: (B, 2, H, W), x and y in pixels of the other frame's window.
+        seen: (B, 1, H, W) in [0, 1], how much of what is asked for the other frame shows.
+    """
+
+    flow: Tensor
+    seen: Tensor
+
+    def to(self, device: torch.device) -> Motion:
+        """The same on another device."""
+        return Motion(self.flow.to(device), self.seen.to(device))
+
+
+def look_at(gallery: Gallery, chosen: list[int], skin: Skin) -> Looks:
     """The looks for one pose, a batch of one.
 
     Args:
         gallery: of the target.
         chosen: a frame for each region.
-        parts: the pose, in pixels of the window.
+        skin: of the pose, in pixels of the window.
     """
-    skin = Skin(parts, gallery.shape)
     flows, shown = zip(*(skin.flow_to(gallery.items[index].parts) for index in chosen), strict=True)
     seen = [
         share * (1 - skin.mistaken(flow, gallery.closest(index)))
@@ -65,6 +81,18 @@ def look_at(gallery: Gallery, chosen: list[int], parts: Parts) -> Looks:
         torch.from_numpy(skin.share)[None],
         torch.from_numpy(silhouettes)[None, :, None].float() / 255,
     )
+
+
+def motion_to(skin: Skin, other: Skin) -> Motion:
+    """Where each pixel of one pose lies in another frame, a batch of one."""
+    flow, share = skin.flow_to(other.parts)
+    seen = share * (1 - skin.mistaken(flow, other.closest()))
+    return Motion(torch.from_numpy(flow)[None], torch.from_numpy(seen)[None, None])
+
+
+def join_motions(motions: list[Motion]) -> Motion:
+    """Several batches as one."""
+    return Motion(torch.cat([one.flow for one in motions]), torch.cat([one.seen for one in motions]))
 
 
 def join_looks(looks: list[Looks]) -> Looks:

@@ -81,11 +81,12 @@ class Skin:
         shape: width and height of the window.
 
     Attributes:
+        parts: the pose.
         share: (6, H, W) float32, how much each pixel belongs to each of `REGIONS`; 0 far from the body.
     """
 
     def __init__(self, target: Parts, shape: tuple[int, int]) -> None:
-        self._target, self._shape = target, shape
+        self.parts, self._shape = target, shape
         columns, rows = max(shape[0] // _STEP, 1), max(shape[1] // _STEP, 1)
         self._grid = (rows, columns)
         x, y = np.meshgrid((np.arange(columns) + 0.5) * shape[0] / columns - 0.5,
@@ -153,7 +154,7 @@ class Skin:
         return np.where(total > _NOBODY, mistaken, 0).astype(np.float32)
 
     def _bones(self) -> list[_Piece]:
-        body, pieces = self._target["body"].astype(np.float64), []
+        body, pieces = self.parts["body"].astype(np.float64), []
         for a, b, radius, region in _BONES:
             if float(body[[B[a], B[b]], 2].min()) < SEEN:
                 continue
@@ -169,7 +170,7 @@ class Skin:
         for kind, radius, least, region in (
             ("head", 0.06, 3, _HEAD), ("left_hand", 0.03, 5, _LEFT_ARM), ("right_hand", 0.03, 5, _RIGHT_ARM),
         ):  # fmt: skip
-            points = _rigid_points(self._target, kind)
+            points = _rigid_points(self.parts, kind)
             points = points[points[:, 2] >= SEEN, :2]
             if len(points) < least:
                 continue
@@ -185,7 +186,7 @@ class Skin:
 
     def _near_fingers(self, kind: str) -> Floats:
         """(N,) squared distance of each grid point from the nearest bone of a hand, in radii of a finger."""
-        hand = self._target[kind].astype(np.float64)
+        hand = self.parts[kind].astype(np.float64)
         nearest = np.full(len(self._points), np.inf)
         for a, b in chain.from_iterable(pairwise(finger) for finger in FINGERS):
             if hand[[a, b], 2].min() < SEEN:
@@ -216,12 +217,12 @@ class Skin:
             ends = reference["body"][list(piece.ends)]
             if ends[:, 2].min() < SEEN:
                 return None
-            own = self._target["body"][list(piece.ends), :2].astype(np.float64)
+            own = self.parts["body"][list(piece.ends), :2].astype(np.float64)
             other = ends[:, :2].astype(np.float64)
             matrix = self._bone_matrix(own[1] - own[0], other[1] - other[0], scale)
             moved: Floats = (self._points - own.mean(0)) @ matrix.T + other.mean(0)
             return moved
-        mine, theirs = _rigid_points(self._target, piece.kind), _rigid_points(reference, piece.kind)
+        mine, theirs = _rigid_points(self.parts, piece.kind), _rigid_points(reference, piece.kind)
         both = np.minimum(mine[:, 2], theirs[:, 2]) >= SEEN
         if both.sum() < 3:
             return None
@@ -243,10 +244,10 @@ class Skin:
         """
         trunk = [B["Neck"], B["MidHip"]]
         turned = np.eye(2)
-        if min(float(parts["body"][trunk, 2].min()) for parts in (self._target, reference)) >= SEEN:
+        if min(float(parts["body"][trunk, 2].min()) for parts in (self.parts, reference)) >= SEEN:
             own, other = (
                 np.diff(parts["body"][trunk, :2].astype(np.float64), axis=0)[0]
-                for parts in (self._target, reference)
+                for parts in (self.parts, reference)
             )
             turned = _similarity(np.stack([-own, own]), np.stack([-other, other]))
             turned /= float(np.sqrt(max(np.linalg.det(turned), 1e-12)))

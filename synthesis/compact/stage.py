@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from dataset.errors import SynthesisError
 from synthesis.appearance.gallery import gather
+from synthesis.appearance.looks import Motion
 from synthesis.config import SynthesisConfig
 from synthesis.distributed import average_gradients
 from synthesis.evaluate.ssim import ssim
 from synthesis.losses import feature_matching, gan_loss, person_l1, silhouette_loss
 from synthesis.networks.base import load_base
 from synthesis.networks.discriminator import MultiScaleDiscriminator, init_weights
-from synthesis.networks.generator import CompactGenerator, GeneratorInput, Painting
+from synthesis.networks.generator import Carried, CompactGenerator, GeneratorInput, Painting
 from synthesis.networks.perceptual import PerceptualLoss
 from synthesis.pairs import FramePairBatch, Material, cut_pair, draw_pair, join_pairs, nearest, tensor_image
 from synthesis.recording import Prepared
@@ -203,32 +204,26 @@ class CompactStage:
                 else torch.where(keep, painted.frame + draws.noise, batch.plate)
             )
 
+        def paint(index: int, before: Painting | None, keep: Tensor) -> Painting:
+            painted: Painting = network(
+                GeneratorInput(
+                    batch.labels[index],
+                    after(before, keep),
+                    batch.plate,
+                    batch.looks[index],
+                    carry(before, batch.motions[index], keep),
+                )
+            )
+            return painted
+
         with self._autocast():
             before = None
             if bool(draws.first.any()):
                 label, looks = batch.before
                 with torch.no_grad():
                     before = network(GeneratorInput(label, batch.plate, batch.plate, looks))
-            previous = after(before, draws.first)
-            first = network(GeneratorInput(batch.labels[0], previous, batch.plate, batch.looks[0]))
-            previous = after(first if bool(draws.second.any()) else None, draws.second)
-            return first, network(GeneratorInput(batch.labels[1], previous, batch.plate, batch.looks[1]))
-
-    @torch.no_grad()
-    def paint_one(self, which: int, row: int, previous: Tensor | None = None) -> Painting:
-        """Frame `row` of recording number `which` by the averaged generator.
-
-        Args:
-            which, row: the frame; its own moment is kept out of the gallery.
-            previous: (1, 3, H, W), what it is painted from; the plate when None.
-        """
-        pair = join_pairs([self._cut(which, row)], self.world.device)
-        before = pair.plate if previous is None else previous.to(self.world.device)
-        with self._autocast():
-            painting: Painting = self.average(
-                GeneratorInput(pair.labels[1], before, pair.plate, pair.looks[1])
-            )
-        return painting
+            first = paint(0, before, draws.first)
+            return first, paint(1, first, draws.second)
 
     def _cut(self, which: int, row: int) -> FramePairBatch:
         chosen = nearest(self.material, which, row, self.config.data.apart)
@@ -298,9 +293,18 @@ class CompactStage:
 
 
 def empty_generator(config: SynthesisConfig) -> CompactGenerator:
-    """A generator of the run's sizes."""
+    """A generator of the run's sizes; frame by frame nothing is kept of the frame before."""
     network = config.network
-    return CompactGenerator(network.width, network.thin, network.reach, network.copy)
+    return CompactGenerator(
+        network.width, network.thin, network.reach, network.copy, carry=config.schedule.temporal
+    )
+
+
+def carry(before: Painting | None, motion: Motion, keep: Tensor) -> Carried | None:
+    """What is carried on from a painted frame, of those samples where `keep` (B, 1, 1, 1) says so."""
+    if before is None:
+        return None
+    return Carried(before.person, before.alpha, motion.flow, motion.seen * keep)
 
 
 def decay(share: float) -> float:

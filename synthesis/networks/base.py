@@ -15,6 +15,7 @@ from torch import nn
 from dataset.errors import ModelError
 
 PEOPLE = "people"
+_OPTIONAL = "stay."
 _WEIGHTS = Path(__file__).with_name("weights") / "compact_base.safetensors"
 
 
@@ -40,13 +41,15 @@ def load_base(name: str, generator: nn.Module, discriminator: nn.Module | None) 
         stored = {key: value.float() for key, value in load_file(path).items()}
         for prefix, network in (("generator.", generator), ("discriminator.", discriminator)):
             if network is not None:
-                network.load_state_dict(
-                    {
-                        key.removeprefix(prefix): value
-                        for key, value in stored.items()
-                        if key.startswith(prefix)
-                    }
-                )
+                own = network.state_dict()
+                weights = {
+                    key.removeprefix(prefix): value for key, value in stored.items() if key.startswith(prefix)
+                }
+                # A generator that keeps nothing of the frame before has no use for what decides on it; a file without
+                # that leaves it as it starts.
+                extra = {key: value for key, value in own.items() if key.startswith(_OPTIONAL)}
+                used = {k: v for k, v in weights.items() if k in own or not k.startswith(_OPTIONAL)}
+                network.load_state_dict(extra | used)
     except (SafetensorError, RuntimeError) as error:
         told = str(error).splitlines()[0]
         raise ModelError(

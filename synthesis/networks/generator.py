@@ -3,7 +3,8 @@
 It keeps the paper's inputs – the label and the previous output (§3.2) – and adds what a few minutes of training on a
 CPU need: the background plate, skip connections (Ronneberger et al., *U-Net*, MICCAI 2015), and real frames of the
 target bent to the pose, which it corrects, mixes and touches up instead of painting everything from nothing (bending
-features by the pose: Siarohin et al., *Deformable GANs*, CVPR 2018).
+features by the pose: Siarohin et al., *Deformable GANs*, CVPR 2018). The person as painted in the frame before, moved
+to the pose of now, is kept where a learnt mask says so (Wang et al., *Video-to-Video Synthesis*, NeurIPS 2018, eq. 3).
 """
 
 from __future__ import annotations
@@ -26,6 +27,26 @@ _AVOIDED = 4.0
 _WHOLE = 1.0
 #: Where the bent pictures show the person, alpha starts at sigmoid(4), elsewhere at sigmoid(-4).
 _SURE = 4.0
+#: How much of the frame before is kept at the start: sigmoid(-1.5), about a fifth.
+_KEPT = -1.5
+_STAY = 8  # channels of what decides on it
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The person as painted in the frame before, and where each pixel of this frame was then.
+
+    Attributes:
+        person: (B, 3, H, W) in [-1, 1].
+        alpha: (B, 1, H, W) in [0, 1].
+        flow: (B, 2, H, W), x and y in pixels of `person`.
+        seen: (B, 1, H, W) in [0, 1], how much of what is asked for the frame before shows; 0 keeps nothing of it.
+    """
+
+    person: Tensor
+    alpha: Tensor
+    flow: Tensor
+    seen: Tensor
 
 
 @dataclass(frozen=True)
@@ -37,12 +58,14 @@ class GeneratorInput:
         previous: the previous output in [-1, 1], resampled to this frame's window.
         plate: the background without the person in [-1, 1].
         looks: real frames of the target and how they are bent to the pose.
+        carried: the person of the frame before; None where there is none.
     """
 
     label: Tensor
     previous: Tensor
     plate: Tensor
     looks: Looks
+    carried: Carried | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +79,7 @@ class Painting:
         flow: (B, K, 2, H, W), where each picture of the target was looked at, in its pixels.
         gate: (B, K, H, W), how much each picture counts; they add up to 1.
         touch: (B, 3, H, W), what was added to the mixed pictures.
+        stay: (B, 1, H, W) in [0, 1], how much of the person of the frame before was kept; None if there was none.
     """
 
     frame: Tensor
@@ -64,6 +88,7 @@ class Painting:
     flow: Tensor
     gate: Tensor
     touch: Tensor
+    stay: Tensor | None = None
 
 
 class CompactGenerator(nn.Module):
@@ -75,16 +100,19 @@ class CompactGenerator(nn.Module):
         Σ gate · picture(flow + correction) + touch,
 
     of which correction, gates, touch and alpha are learnt; all start such that the bent pictures alone are shown,
-    cut out along their silhouettes.
+    cut out along their silhouettes. Person and alpha are then mixed with those of the frame before.
 
     Args:
         width: channels at half resolution; 2, 4 and 5 times as many further down.
         thin: channels at full resolution.
         reach: pixels by which the flow can be corrected.
         copy: False paints the person from nothing: the pictures are inputs, but nothing is taken over from them.
+        carry: keep of the frame before what is still right; False looks at it as an input alone.
     """
 
-    def __init__(self, width: int = 48, thin: int = 16, reach: float = 8.0, copy: bool = True) -> None:
+    def __init__(
+        self, width: int = 48, thin: int = 16, reach: float = 8.0, copy: bool = True, carry: bool = True
+    ) -> None:
         super().__init__()
         self.reach, self.copy = reach, copy
         w1, w2, w3, w4 = width, width * 2, width * 4, width * 5
@@ -107,6 +135,14 @@ class CompactGenerator(nn.Module):
             nn.init.zeros_(last.weight)
             assert last.bias is not None
             nn.init.zeros_(last.bias)
+        self.stay = None
+        if carry:
+            decide = nn.Conv2d(_STAY, 1, 3, padding=1)
+            nn.init.zeros_(decide.weight)
+            assert decide.bias is not None
+            nn.init.constant_(decide.bias, _KEPT)
+            # It looks at the features, the person and alpha of now, and those of the frame before.
+            self.stay = nn.Sequential(nn.Conv2d(thin + 8, _STAY, 3, padding=1), nn.SiLU(), decide)
 
     def forward(self, inputs: GeneratorInput) -> Painting:
         """One frame per item of the batch."""
@@ -127,7 +163,8 @@ class CompactGenerator(nn.Module):
         flow = looks.flow + correction.view(batch, _K, 2, height, width)
         bent = take(shown, flow)
         fine = self.thin_in(_beside(given, bent))
-        out = self.leave(F.silu(self.thin_mix(torch.cat([_twice(y), F.silu(fine)], 1)))).float()
+        features = F.silu(self.thin_mix(torch.cat([_twice(y), F.silu(fine)], 1)))
+        out = self.leave(features).float()
         preference = _PREFERRED * looks.share - _AVOIDED * (1 - looks.seen)
         preference = torch.cat([preference[:, :1] + _WHOLE, preference[:, 1:]], 1)
         gate = torch.softmax(out[:, 4:] + preference, 1)
@@ -136,7 +173,15 @@ class CompactGenerator(nn.Module):
         touch = torch.tanh(out[:, :3])
         mixed = mixed[:, :3] if self.copy else torch.zeros_like(touch)
         person = (mixed + touch).clamp(-1, 1)
-        return Painting(alpha * person + (1 - alpha) * inputs.plate, person, alpha, flow, gate, touch)
+        stay = None
+        if self.stay is not None and (carried := inputs.carried) is not None:
+            then = take(torch.cat([carried.person, carried.alpha], 1)[:, None], carried.flow[:, None])[:, 0]
+            kept = torch.sigmoid(self.stay(torch.cat([features, person, alpha, then], 1)).float())
+            kept = kept * carried.seen
+            alpha = alpha + kept * (then[:, 3:] - alpha)
+            stay = kept * then[:, 3:]  # beyond the outline of then there is no person to be kept
+            person = person + stay * (then[:, :3] - person)
+        return Painting(alpha * person + (1 - alpha) * inputs.plate, person, alpha, flow, gate, touch, stay)
 
 
 class Block(nn.Module):

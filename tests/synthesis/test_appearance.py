@@ -9,6 +9,7 @@ from dataset.errors import ModelError
 from dataset.pose.keypoints import B, PoseSequence
 from synthesis.appearance import Gallery, Item, look_at
 from synthesis.appearance.gallery import _path
+from synthesis.appearance.looks import motion_to
 from synthesis.appearance.skinning import REGIONS, Parts, Skin, size_of
 
 SHAPE = (128, 192)
@@ -226,6 +227,18 @@ def test_a_damaged_gallery_is_one_line(tmp_path):
         Gallery.load(path)
 
 
+def test_an_arm_that_moved_is_found_where_it_was():
+    lifted = raised(figure(), 60)
+    motion = motion_to(Skin(lifted, SHAPE), Skin(figure(), SHAPE))
+    flow, seen = motion.flow[0].numpy(), motion.seen[0].numpy()
+    now, then = (pose["body"][[B["RElbow"], B["RWrist"]], :2].mean(0) for pose in (lifted, figure()))
+    assert np.linalg.norm(now - then) > 20
+    assert np.linalg.norm(at(flow, now) - then) < 3
+    assert at(seen, now) > 0.9
+    neck = figure()["body"][B["Neck"], :2]
+    assert np.abs(at(flow, neck) - neck).max() < 3
+
+
 def test_looks_bring_large_pictures_to_the_size_of_the_window():
     large = cv2.resize(
         np.arange(SHAPE[0] * SHAPE[1] * 3, dtype=np.float32).reshape(SHAPE[1], SHAPE[0], 3) % 255,
@@ -234,7 +247,7 @@ def test_looks_bring_large_pictures_to_the_size_of_the_window():
         fy=2,
     )
     one = Item("a", 0.0, figure(), large.astype(np.uint8), np.full((SHAPE[1], SHAPE[0]), 255, np.uint8))
-    looks = look_at(Gallery([one], SHAPE), [0] * 6, figure())
+    looks = look_at(Gallery([one], SHAPE), [0] * 6, Skin(figure(), SHAPE))
     assert looks.pictures.shape == (1, 6, 3, SHAPE[1], SHAPE[0])
     assert looks.silhouettes.shape == (1, 6, 1, SHAPE[1], SHAPE[0])
     assert looks.flow.shape == (1, 6, 2, SHAPE[1], SHAPE[0])

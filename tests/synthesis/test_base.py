@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from small_runs import small_config
 
 from dataset.errors import ModelError, SynthesisError
@@ -36,6 +37,22 @@ def test_a_run_starts_with_the_weights_of_other_people(trained):
     moved = [key for key, value in generator.state_dict().items() if not torch.equal(value, before[key])]
     assert "enter.weight" in moved
     assert "leave.weight" in moved  # it starts at zero, so it was trained
+
+
+def test_what_is_kept_of_the_frame_before_starts_anew_where_a_file_says_nothing_of_it(trained, tmp_path):
+    config, _, weights = trained
+    stored = load_file(weights)
+    assert any(key.startswith("generator.stay.") for key in stored)
+    older = tmp_path / "older.safetensors"
+    save_file({key: value for key, value in stored.items() if ".stay." not in key}, older)
+    generator = empty_generator(config)
+    fresh = {key: value.clone() for key, value in generator.stay.state_dict().items()}
+    load_base(str(older), generator, None)
+    assert all(torch.equal(value, fresh[key]) for key, value in generator.stay.state_dict().items())
+    load_base(str(weights), generator, None)
+    assert not all(torch.equal(value, fresh[key]) for key, value in generator.stay.state_dict().items())
+    frame_by_frame = replace(config, schedule=replace(config.schedule, temporal=False))
+    load_base(str(weights), empty_generator(frame_by_frame), None)
 
 
 def test_one_recording_is_not_many_people(trained, tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from synthesis.appearance import Looks
 from synthesis.appearance.skinning import REGIONS
 from synthesis.losses import feature_matching, gan_loss, person_l1, silhouette_loss
 from synthesis.networks.discriminator import MultiScaleDiscriminator, PatchTrunk
-from synthesis.networks.generator import CompactGenerator, GeneratorInput, take
+from synthesis.networks.generator import Carried, CompactGenerator, GeneratorInput, take
 from synthesis.networks.perceptual import PerceptualLoss
 
 
@@ -102,6 +104,59 @@ def test_the_second_frame_sends_its_gradient_through_the_first():
     painting = generator(GeneratorInput(label, first, plate, some_looks()))
     painting.frame.sum().backward()
     assert float(first.grad.abs().sum()) > 0
+
+
+def in_place(person, alpha, seen=1.0):
+    """A frame before in which everything lay where it lies now."""
+    height, width = person.shape[2:]
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return Carried(person, alpha, torch.stack([columns, rows]).float()[None], torch.full_like(alpha, seen))
+
+
+def test_of_the_frame_before_the_person_is_kept_where_it_was_seen():
+    torch.manual_seed(0)
+    generator = CompactGenerator(8, 8)
+    inputs = GeneratorInput(*(torch.rand(1, 3, 64, 96) for _ in range(3)), some_looks(64, 96))
+    person, alpha = torch.rand(1, 3, 64, 96), torch.zeros(1, 1, 64, 96)
+    alpha[..., :48] = 1
+    with torch.no_grad():
+        fresh = generator(inputs)
+        unseen = generator(replace(inputs, carried=in_place(person, alpha, 0.0)))
+        kept = generator(replace(inputs, carried=in_place(person, alpha)))
+    assert fresh.stay is None
+    assert torch.equal(unseen.frame, fresh.frame)
+    # Untrained, the same share of everything is kept: of the person within the outline of then, of alpha everywhere.
+    share = float(kept.stay[..., :48].mean())
+    assert 0.1 < share < 0.3
+    assert float(kept.stay[..., 49:].abs().max()) == 0
+    expected = fresh.person + share * (person - fresh.person)
+    assert torch.allclose(kept.person[..., :47], expected[..., :47], atol=1e-4)
+    assert torch.allclose(kept.person[..., 49:], fresh.person[..., 49:])
+    assert torch.allclose(kept.alpha, fresh.alpha + share * (alpha - fresh.alpha), atol=1e-4)
+
+
+def test_a_generator_without_temporal_smoothing_keeps_nothing():
+    torch.manual_seed(0)
+    generator = CompactGenerator(8, 8, carry=False)
+    inputs = GeneratorInput(*(torch.rand(1, 3, 64, 64) for _ in range(3)), some_looks())
+    carried = in_place(torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64))
+    assert torch.equal(generator(replace(inputs, carried=carried)).frame, generator(inputs).frame)
+
+
+def test_more_is_kept_where_the_frame_before_is_right_and_the_pictures_are_not():
+    torch.manual_seed(0)
+    generator = CompactGenerator(8, 8)
+    person, alpha = torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64)
+    inputs = GeneratorInput(
+        *(torch.rand(1, 3, 64, 64) for _ in range(3)), some_looks(), in_place(person, alpha)
+    )
+    adam = torch.optim.Adam(generator.stay.parameters(), 0.02)
+    before = float(generator(inputs).stay.detach().mean())
+    for _ in range(20):
+        adam.zero_grad()
+        (generator(inputs).person - person).abs().mean().backward()
+        adam.step()
+    assert float(generator(inputs).stay.detach().mean()) > 2 * before
 
 
 def test_perceptual_distance_is_zero_for_equal_pictures_and_grows_with_blur():

@@ -13,6 +13,7 @@ import c2pa
 import lay_figure
 import numpy as np
 import pytest
+import torch
 from lay_figure import paint, put_poses
 from phone import film_by_phone, sound_packets
 from video_files import number
@@ -25,6 +26,7 @@ from dataset.video import VideoInfo, VideoWriter, frame_times, read_frames
 from synthesis.batch import output_names, transfer_all
 from synthesis.consent import PERSON, RESEARCH_ONLY, Basis
 from synthesis.model import TargetModel
+from synthesis.networks.generator import CompactGenerator
 from synthesis.transfer import Choices, Transferred, beside_path, generate, transfer
 
 EMPTY = 3
@@ -129,6 +131,32 @@ def test_where_nobody_is_the_bare_plate_is_shown(made: Transferred, figure: Targ
 def test_generation_is_deterministic(model: TargetModel) -> None:
     first, second = (np.stack(list(generate(model, model.poses[:6], model.plate))) for _ in range(2))
     assert (first == second).all()
+
+
+@pytest.mark.parametrize(("bias", "kept"), [(20.0, True), (-20.0, False)])
+def test_what_the_generator_keeps_of_the_frame_before_is_taken_from_the_large_person(
+    model_folder: Path, bias: float, kept: bool
+) -> None:
+    model = TargetModel.load(model_folder)
+    generator, gallery = model.generator, model.gallery
+    assert isinstance(generator, CompactGenerator)
+    assert generator.stay is not None
+    assert gallery is not None
+    decide = generator.stay[-1]
+    assert isinstance(decide, torch.nn.Conv2d)
+    assert decide.bias is not None
+    torch.nn.init.zeros_(decide.weight)
+    torch.nn.init.constant_(decide.bias, bias)
+    stands = {name: np.repeat(points[5:6], 2, axis=0) for name, points in model.poses.parts().items()}
+    painted = generate(model, model.poses[5:7].with_parts(stands), model.plate)
+    first = next(painted).astype(int)
+    for item in gallery.items:  # from now on the pictures of the target are black
+        item.picture[:] = 0
+    second = next(painted).astype(int)
+    person = np.abs(first - model.plate).max(axis=2) > 40
+    assert person.sum() > 200
+    change = float(np.abs(second - first)[person].mean())
+    assert (change < 10) if kept else (change > 25), change
 
 
 def test_only_the_surroundings_of_the_person_are_painted(model: TargetModel) -> None:
