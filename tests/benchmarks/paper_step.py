@@ -3,9 +3,9 @@
     python tests/benchmarks/paper_step.py              time, memory, transfer; processes take turns
     python tests/benchmarks/paper_step.py curve        200 steps of both from the same weights on the same frames
 
-Each side runs in a process of its own. Times are the processor time of one thread, which other programs on the machine
-disturb less than wall-clock time; the wall-clock time is printed as well. Memory is the process's peak (VmHWM). VGG19
-has random weights on both sides, which matters to neither.
+Each side runs in a process of its own, on one thread or on `--threads`. The processor time of one thread is what other
+programs on the machine disturb least; on an idle machine the wall-clock time is what counts, and it is printed as well.
+Memory is the process's peak (VmHWM). VGG19 has random weights on both sides, which matters to neither.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3, help="processes of each side")
     options.add_argument("--steps", type=int, help="timed steps per process (2), or steps of the curve (200)")
     options.add_argument("--width", type=int, help="channels at full resolution (64; the curve's 16)")
+    options.add_argument("--threads", type=int, default=1, help="with several, look at the wall-clock time")
     options.add_argument("--size", type=int, nargs=2, help="width and height (512 256; the curve's 256 128)")
     options.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
     options.add_argument("--curve", action="store_true", help=argparse.SUPPRESS)
@@ -64,7 +65,14 @@ def compare_costs(asked: argparse.Namespace) -> dict[str, Any]:
         rows[key] = {"plain": round(plain, 3), "ours": round(ours, 3), "plain/ours": round(plain / ours, 2)}
         print(f"{key:11} plain {plain:9.3f}   ours {ours:9.3f}   plain/ours {plain / ours:.2f}")
     print(f"peak memory, ours/plain: {rows['peak_mb']['ours'] / rows['peak_mb']['plain']:.2f}")
-    return {"size": asked.size, "width": asked.width, "rounds": asked.rounds, "medians": rows, "runs": found}
+    return {
+        "size": asked.size,
+        "width": asked.width,
+        "threads": asked.threads,
+        "rounds": asked.rounds,
+        "medians": rows,
+        "runs": found,
+    }
 
 
 def compare_curves(asked: argparse.Namespace) -> dict[str, Any]:
@@ -101,9 +109,18 @@ def run(asked: argparse.Namespace, side: str) -> dict[str, Any]:
         "--steps",
         str(asked.steps),
     ]
-    command += ["--width", str(asked.width), "--size", *map(str, asked.size), "--weights", str(asked.weights)]
+    command += [
+        "--threads",
+        str(asked.threads),
+        "--width",
+        str(asked.width),
+        "--size",
+        *map(str, asked.size),
+        "--weights",
+        str(asked.weights),
+    ]
     command += ["--curve"] if asked.curve else []
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(asked.threads)}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -113,7 +130,7 @@ def child(asked: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     sys.path.insert(0, str(HERE))
-    torch.set_num_threads(1)
+    torch.set_num_threads(asked.threads)
     width, height = asked.size
     step, frame = (plain_side if asked.side == "plain" else our_side)(asked)
     batches = scenes(width, height, 8)
