@@ -23,6 +23,7 @@ class Looks:
         seen: (B, K, H, W) in [0, 1], how much of what is asked for the picture shows.
         share: (B, K, H, W) in [0, 1], how much each pixel belongs to the region that the picture was found for.
         silhouettes: (B, K, 1, H, W) in [0, 1], how certainly each pixel of the pictures shows the person.
+        inner: (B, 1, H, W) in [0, 1], 1 where the pose says that the body is for certain.
     """
 
     pictures: Tensor
@@ -30,14 +31,15 @@ class Looks:
     seen: Tensor
     share: Tensor
     silhouettes: Tensor
+    inner: Tensor
 
     def to(self, device: torch.device) -> Looks:
         """The same on another device."""
         return Looks(*(tensor.to(device) for tensor in self.tensors()))
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """All five, in order."""
-        return self.pictures, self.flow, self.seen, self.share, self.silhouettes
+        """All six, in order."""
+        return self.pictures, self.flow, self.seen, self.share, self.silhouettes, self.inner
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def look_at(gallery: Gallery, chosen: list[int], skin: Skin) -> Looks:
         torch.from_numpy(np.stack(seen))[None],
         torch.from_numpy(skin.share)[None],
         torch.from_numpy(silhouettes)[None, :, None].float() / 255,
+        torch.from_numpy(skin.inner)[None, None],
     )
 
 

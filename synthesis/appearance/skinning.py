@@ -41,6 +41,7 @@ _PROPORTIONS: tuple[tuple[str, str, float], ...] = (
 #: How much more than others a hand counts where it lies over them: a hand that is seen is held before the body.
 _BEFORE = 8.0
 _NOBODY = 1e-3  # a pixel that belongs less to the body than this is not asked for
+_INNER = 0.4  # squared distance from a bone, in radii of its flesh, up to which a pixel is surely the body's
 _FINGER = 0.012  # radius of a finger with some room, as a share of the person's size
 #: Cosine of the largest angle between the turns of head and trunk, in the plane of the picture.
 _LEAST_NECK = float(np.cos(np.deg2rad(75)))
@@ -83,6 +84,7 @@ class Skin:
     Attributes:
         parts: the pose.
         share: (6, H, W) float32, how much each pixel belongs to each of `REGIONS`; 0 far from the body.
+        inner: (H, W) float32, 1 along the bones of trunk and limbs, where the body is for certain; 0 beyond.
     """
 
     def __init__(self, target: Parts, shape: tuple[int, int]) -> None:
@@ -95,6 +97,7 @@ class Skin:
         self._size = max(size_of(target["body"]), 1.0)
         self._pieces = [*self._bones(), *self._rigid()]
         self.share = self._regions()
+        self.inner = self._along_bones()
 
     def flow_to(self, reference: Parts) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Where each pixel lies in a picture of `reference`.
@@ -210,6 +213,13 @@ class Skin:
         # One and a bit radii out the flesh ends; clothes and hair reach somewhat further.
         share *= np.exp(-np.maximum(closest - 1.5, 0) / 2)
         return self._enlarge(share.reshape(len(REGIONS), *self._grid))
+
+    def _along_bones(self) -> npt.NDArray[np.float32]:
+        near = [piece.near for piece in self._pieces if piece.kind == "bone"]
+        if not near:
+            return np.zeros(self._shape[::-1], np.float32)
+        inner = np.clip((_INNER - np.min(near, axis=0)) / (_INNER / 2), 0, 1)
+        return self._enlarge(inner.reshape(1, *self._grid))[0]
 
     def _map(self, piece: _Piece, reference: Parts, scale: float) -> Floats | None:
         """Every grid point as this piece would carry it to the reference; None where the reference does not show it."""

@@ -23,6 +23,8 @@ _K = len(REGIONS)
 _PREFERRED = 5.0
 #: How strongly a picture is avoided where it does not show what is asked for.
 _AVOIDED = 4.0
+#: How strongly a picture is avoided along the bones of the pose where it shows what lies behind the person.
+_BEHIND = 4.0
 #: The first picture, found for the whole body, is preferred where no region is.
 _WHOLE = 1.0
 #: Where the bent pictures show the person, alpha starts at sigmoid(4), elsewhere at sigmoid(-4).
@@ -167,7 +169,8 @@ class CompactGenerator(nn.Module):
         out = self.leave(features).float()
         preference = _PREFERRED * looks.share - _AVOIDED * (1 - looks.seen)
         preference = torch.cat([preference[:, :1] + _WHOLE, preference[:, 1:]], 1)
-        gate = torch.softmax(out[:, 4:] + preference, 1)
+        behind = (1 - bent[:, :, 3]) / 2  # silhouettes lie in [-1, 1] here
+        gate = torch.softmax(out[:, 4:] + preference - _BEHIND * looks.inner * behind, 1)
         mixed = (gate[:, :, None] * bent).sum(1)
         alpha = torch.sigmoid(out[:, 3:4] + _SURE * mixed[:, 3:])
         touch = torch.tanh(out[:, :3])

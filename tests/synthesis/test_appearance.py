@@ -227,6 +227,20 @@ def test_a_damaged_gallery_is_one_line(tmp_path):
         Gallery.load(path)
 
 
+def test_the_body_is_for_certain_along_bones_alone():
+    skin = Skin(figure(), SHAPE)
+    body = figure()["body"]
+    for a, b in (("RHip", "RKnee"), ("LKnee", "LAnkle"), ("RShoulder", "RElbow"), ("Neck", "MidHip")):
+        x, y = np.rint(body[[B[a], B[b]], :2].mean(0)).astype(int)
+        assert skin.inner[y, x] > 0.8, (a, b)
+    x, y = np.rint(body[B["Nose"], :2]).astype(int)
+    assert skin.inner[y, x] == 0  # hair and hats are not told by key points
+    assert skin.inner[:, :10].max() == 0
+    assert 0 < skin.inner.mean() < (skin.share.sum(0) > 0.5).mean()
+    nobody = {name: np.zeros_like(points) for name, points in figure().items()}
+    assert Skin(nobody, SHAPE).inner.max() == 0
+
+
 def test_an_arm_that_moved_is_found_where_it_was():
     lifted = raised(figure(), 60)
     motion = motion_to(Skin(lifted, SHAPE), Skin(figure(), SHAPE))

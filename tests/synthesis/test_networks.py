@@ -51,6 +51,7 @@ def some_looks(height: int = 64, width: int = 64) -> Looks:
         torch.ones(1, count, height, width),
         share,
         torch.ones(1, count, 1, height, width),
+        torch.zeros(1, 1, height, width),
     )
 
 
@@ -75,6 +76,24 @@ def test_an_untrained_generator_shows_each_region_from_its_own_picture():
         off = [float((person - picture)[..., columns].abs().mean()) for picture in looks.pictures.unbind(1)]
         assert off[index] == min(off)
         assert off[index] < 0.1
+
+
+def test_along_the_bones_a_picture_of_the_background_is_avoided():
+    torch.manual_seed(0)
+    looks = some_looks(64, 96)
+    looks.silhouettes[:, 1, :, :32] = 0  # the second picture shows no person in the upper half
+    inner = torch.ones_like(looks.inner)
+    label, previous, plate = (torch.rand(1, 3, 64, 96) for _ in range(3))
+    generator = CompactGenerator(8, 8)
+    strip = slice(18, 30)  # where the second picture is the one that was meant
+    with torch.no_grad():
+        outside = generator(GeneratorInput(label, previous, plate, looks)).gate[0, 1, :, strip]
+        inside = generator(GeneratorInput(label, previous, plate, replace(looks, inner=inner))).gate[
+            0, 1, :, strip
+        ]
+    assert float(outside.min()) > 0.9
+    assert float(inside[:30].max()) < 0.8
+    assert torch.allclose(inside[34:], outside[34:])
 
 
 def test_a_generator_that_may_not_copy_shows_nothing_of_the_pictures_untrained():
