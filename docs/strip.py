@@ -1,7 +1,7 @@
 """Make the picture of the README: real frames of a person, the stick figures found in them, and generated frames.
 
     python docs/strip.py MODEL RECORDING docs/strip.png
-    python docs/strip.py MODEL RECORDING docs/curve.jpg 150 400 1200    # held-out frames, by snapshots and the end
+    python docs/strip.py MODEL RECORDING docs/curve.jpg 150 400    # held-out frames, by snapshots and the end
 
 The generator is run over the frames one after the other, each painted from the one before, and a few are shown as they
 come out.

@@ -187,7 +187,7 @@ PRESETS = {
     "compact": SynthesisConfig(
         network=NetworkConfig(base="people"),
         loss=LossConfig(lambda_p=15.0),
-        schedule=ScheduleConfig(steps=1200, warmup=0.0),
+        schedule=ScheduleConfig(steps=500, warmup=0.0),
         face=FaceConfig(lambda_l1=50.0),
     ),
     "paper": SynthesisConfig(
