@@ -7,9 +7,7 @@ the gradient, and judged together. A short first part uses pixel and perceptual 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from dataset.errors import SynthesisError
-from dataset.video.ahead import ahead
 from synthesis.appearance.gallery import gather
 from synthesis.appearance.looks import Motion
 from synthesis.config import SynthesisConfig
@@ -99,8 +96,6 @@ class CompactStage:
         rows, kind = fixed_rows(recordings[main], config.data.holdout, _SCORED)
         self.shown = f"{kind} frames {', '.join(map(str, rows))} of {recordings[main].path.name}"
         self._fixed = (main, rows)
-        self._coming: Iterator[list[tuple[FramePairBatch, Draws]]] = iter(())
-        self._next = -1  # the step whose samples come next
 
     def begin(self) -> None:
         """Nothing comes before this stage."""
@@ -112,7 +107,8 @@ class CompactStage:
         rate = (schedule.lr_gan if adversarial else schedule.lr) * decay(share)
         for group in self.adam_g.param_groups:
             group["lr"] = rate
-        batches = self._samples(index)
+        passes = samples_of_step(index, schedule, self.world)
+        batches = [self._draw(numbers) for numbers in passes]
         losses: dict[str, float] = {}
         # With one pass the pictures that the discriminator learns from are those that the generator is judged by;
         # with several, their graphs would all have to be kept, so they are painted again.
@@ -171,22 +167,6 @@ class CompactStage:
     def snapshot(self) -> nn.Module:
         """The averaged generator."""
         return self.average
-
-    def _samples(self, index: int) -> list[tuple[FramePairBatch, Draws]]:
-        """What the passes of a step learn from; that of the step after it is cut meanwhile, in a thread of its own."""
-        if index != self._next:
-            self._coming = ahead(
-                (
-                    [
-                        self._draw(numbers)
-                        for numbers in samples_of_step(step, self.config.schedule, self.world)
-                    ]
-                    for step in count(index)
-                ),
-                1,
-            )
-        self._next = index + 1
-        return next(self._coming)
 
     def _draw(self, numbers: list[int]) -> tuple[FramePairBatch, Draws]:
         """Pairs of frames, and what is drawn for each."""
