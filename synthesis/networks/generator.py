@@ -169,7 +169,8 @@ class CompactGenerator(nn.Module):
         out = self.leave(features).float()
         preference = _PREFERRED * looks.share - _AVOIDED * (1 - looks.seen)
         preference = torch.cat([preference[:, :1] + _WHOLE, preference[:, 1:]], 1)
-        behind = (1 - bent[:, :, 3]) / 2  # silhouettes lie in [-1, 1] here
+        # Silhouettes lie in [-1, 1] here. What they rule out is no reason to look elsewhere: no gradient flows back.
+        behind = (1 - bent[:, :, 3].detach()) / 2
         gate = torch.softmax(out[:, 4:] + preference - _BEHIND * looks.inner * behind, 1)
         mixed = (gate[:, :, None] * bent).sum(1)
         alpha = torch.sigmoid(out[:, 3:4] + _SURE * mixed[:, 3:])
