@@ -165,7 +165,7 @@ from pathlib import Path
 from work_tasks import Acts, acts
 from dataset.work import run_items
 root = Path({root!r})
-run_items(acts(*["sleep:0.03,%d" % i for i in range({count})]), Acts(root / "diary"), root / "out", workers=2)
+run_items(acts(*["sleep:0.15,%d" % i for i in range({count})]), Acts(root / "diary"), root / "out", workers=2)
 """
 
 
@@ -183,7 +183,7 @@ def test_a_run_that_is_killed_again_and_again_does_every_item_once(tmp_path: Pat
         assert now.items() >= seen.items()
         seen = now
         wait_until(lambda: not alive(tmp_path / "diary"))
-    items = acts(*[f"sleep:0.03,{number}" for number in range(count)])
+    items = acts(*[f"sleep:0.15,{number}" for number in range(count)])
     summary = run_items(items, Acts(tmp_path / "diary"), out, workers=2)
     assert summary.skipped >= 30
     assert summary.done + summary.skipped == count
