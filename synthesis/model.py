@@ -31,9 +31,9 @@ from dataset.files import atomic_path, sha256_file, write_json
 from dataset.pose.keypoints import PoseSequence
 from dataset.provenance import VERSION
 from synthesis.appearance import Gallery
+from synthesis.compact.generators import empty_generator as empty_compact_generator
 from synthesis.config import SynthesisConfig
 from synthesis.consent import RESEARCH_ONLY, Basis
-from synthesis.networks.generator import CompactGenerator
 from synthesis.paper.generators import empty_face_generator
 from synthesis.paper.generators import empty_generator as empty_paper_generator
 from synthesis.paper.networks import GlobalGenerator
@@ -167,10 +167,7 @@ class TargetModel:
 def _empty_generator(config: SynthesisConfig, names: set[str]) -> nn.Module:
     if config.preset.startswith("paper"):
         return empty_paper_generator(config, names)
-    network = config.network
-    return CompactGenerator(
-        network.width, network.thin, network.reach, network.copy, carry=config.schedule.temporal
-    )
+    return empty_compact_generator(config)
 
 
 def _load_gallery(root: Path, facts: dict[str, Any]) -> Gallery | None:

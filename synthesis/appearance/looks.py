@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from synthesis.appearance.gallery import Gallery, Image
-from synthesis.appearance.skinning import Skin
+from synthesis.appearance.skinning import Parts, Skin
+
+Plane = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,8 @@ def look_at(gallery: Gallery, chosen: list[int], skin: Skin) -> Looks:
         chosen: a frame for each region.
         skin: of the pose, in pixels of the window.
     """
-    flows, shown = zip(*(skin.flow_to(gallery.items[index].parts) for index in chosen), strict=True)
-    seen = [
-        share * (1 - skin.mistaken(flow, gallery.closest(index)))
-        for flow, share, index in zip(flows, shown, chosen, strict=True)
-    ]
+    found = (_place(skin, gallery.items[index].parts, gallery.closest(index)) for index in chosen)
+    flows, seen = zip(*found, strict=True)
     items = [gallery.items[index] for index in chosen]
     pictures = np.stack([_to_window(item.picture, gallery.shape) for item in items])
     silhouettes = np.stack([_to_window(item.silhouette, gallery.shape) for item in items])
@@ -88,9 +88,19 @@ def look_at(gallery: Gallery, chosen: list[int], skin: Skin) -> Looks:
 
 def motion_to(skin: Skin, other: Skin) -> Motion:
     """Where each pixel of one pose lies in another frame, a batch of one."""
-    flow, share = skin.flow_to(other.parts)
-    seen = share * (1 - skin.mistaken(flow, other.closest()))
+    flow, seen = _place(skin, other.parts, other.closest())
     return Motion(torch.from_numpy(flow)[None], torch.from_numpy(seen)[None, None])
+
+
+def _place(skin: Skin, parts: Parts, closest: Image) -> tuple[Plane, Plane]:
+    """Where each pixel lies in a picture of another pose (2, H, W), and how much of what is asked for it shows (H, W).
+
+    Args:
+        skin: of the pose that is asked for.
+        parts, closest: the other pose, and its `Skin.closest`.
+    """
+    flow, share = skin.flow_to(parts)
+    return flow, share * (1 - skin.mistaken(flow, closest))
 
 
 def join_motions(motions: list[Motion]) -> Motion:

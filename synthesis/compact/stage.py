@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from dataset.errors import SynthesisError
 from synthesis.appearance.gallery import gather
 from synthesis.appearance.looks import Motion
+from synthesis.compact.generators import empty_generator
 from synthesis.config import SynthesisConfig
 from synthesis.distributed import average_gradients
 from synthesis.evaluate.ssim import ssim
@@ -290,14 +291,6 @@ class CompactStage:
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
                 kept.lerp_(new, weight)
-
-
-def empty_generator(config: SynthesisConfig) -> CompactGenerator:
-    """A generator of the run's sizes; frame by frame nothing is kept of the frame before."""
-    network = config.network
-    return CompactGenerator(
-        network.width, network.thin, network.reach, network.copy, carry=config.schedule.temporal
-    )
 
 
 def carry(before: Painting | None, motion: Motion, keep: Tensor) -> Carried | None:

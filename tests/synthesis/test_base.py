@@ -9,8 +9,8 @@ from small_runs import small_config
 
 from dataset.errors import ModelError, SynthesisError
 from dataset.mannequin import Performer, film
+from synthesis.compact.generators import empty_generator
 from synthesis.compact.people import train_base
-from synthesis.compact.stage import empty_generator
 from synthesis.networks.base import load_base
 from synthesis.networks.discriminator import MultiScaleDiscriminator
 

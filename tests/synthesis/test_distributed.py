@@ -61,13 +61,13 @@ def by_two(recording, tmp_path_factory) -> Path:
 
 def by_one(recording: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **schedule: int) -> Path:
     """The same run by this process alone, on one thread as those of `torchrun`: sums are in the same order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     for owner, name in distributed_run.PATCHED:
         monkeypatch.setattr(owner, name, getattr(owner, name))  # so that it is undone at the end
     distributed_run.patch()
     config = replace(spread_config(), preset="small")
     config = replace(config, schedule=replace(config.schedule, **schedule))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
         train([recording], out, config, subject="dancer")
     finally:
