@@ -25,6 +25,7 @@ class DataConfig:
     gallery: int = 160  # frames of the target that a model keeps, to be bent to the poses asked for
     detail: int = 768  # pixels of height at which these are kept, if the recording has as many
     apart: float = 0.6  # seconds between a frame that is painted and those that are bent for it
+    unlike: float = 0.1  # body sizes; training passes over frames up to so like the pose asked for
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from synthesis.appearance import Gallery, Looks, look_at
 from synthesis.appearance.gallery import window_parts
 from synthesis.appearance.looks import Motion, join_looks, join_motions, motion_to
-from synthesis.appearance.skinning import Parts, Skin
+from synthesis.appearance.skinning import Skin
 from synthesis.config import DataConfig
 from synthesis.plate import person_mask
 from synthesis.recording import Prepared
@@ -83,9 +83,9 @@ def draw_pair(material: Material, data: DataConfig, seed: int, number: int) -> F
     window = recording.windows.jittered(row, rng, data.jitter)
     parts = window_parts(recording.poses, row, window)
     least = data.apart * float(rng.uniform(0.5, 1.5))
-    chosen = _near_ones(
-        material.gallery, parts, recording.sha256, float(recording.poses.times[row]), least, rng
-    )
+    allowed = material.gallery.apart(recording.sha256, float(recording.poses.times[row]), least)
+    near = near_ones(material.gallery.distances(parts)[:, allowed], data.unlike, rng)
+    chosen = [int(np.flatnonzero(allowed)[index]) for index in near]
     return cut_pair(material, which, row, window, chosen)
 
 
@@ -142,15 +142,18 @@ def cut_pair(material: Material, which: int, row: int, window: Windows, chosen: 
     )
 
 
-def _near_ones(
-    gallery: Gallery, parts: Parts, recording: str, time: float, least: float, rng: np.random.Generator
-) -> list[int]:
-    """One of the nearest frames for each region, not always the nearest: a transfer finds no better ones either."""
-    allowed = np.flatnonzero(gallery.apart(recording, time, least))
+def near_ones(distances: npt.NDArray[np.float64], unlike: float, rng: np.random.Generator) -> list[int]:
+    """For each row of (R, N) distances one of the nearest frames, not always the nearest.
+
+    Poses of a recording lie close to each other, those of somebody else's dance do not. So frames that are too like
+    what is painted, by a measure drawn from 0 to `unlike`, are passed over while others are left.
+    """
+    least = float(rng.uniform(0, unlike)) if unlike else 0.0
     chosen = []
-    for distances in gallery.distances(parts)[:, allowed]:
-        order = np.argsort(distances, kind="stable")[:_NEAR_ONES]
-        chosen.append(int(allowed[order[min(int(rng.exponential(1.5)), len(order) - 1)]]))
+    for row in distances:
+        # Those passed over come last, the least like among them first.
+        order = np.argsort(np.where(row < least, 1e3 - row, row), kind="stable")[:_NEAR_ONES]
+        chosen.append(int(order[min(int(rng.exponential(1.5)), len(order) - 1)]))
     return chosen
 
 

@@ -11,6 +11,7 @@ from synthesis.appearance import Gallery, Item, look_at
 from synthesis.appearance.gallery import _path
 from synthesis.appearance.looks import motion_to
 from synthesis.appearance.skinning import REGIONS, Parts, Skin, size_of
+from synthesis.pairs import near_ones
 
 SHAPE = (128, 192)
 
@@ -193,6 +194,30 @@ def test_a_frame_is_never_made_from_its_own_moment():
 def test_where_every_frame_is_near_the_farthest_is_taken():
     gallery = Gallery([item(figure(), 0.0), item(figure(), 0.2), item(figure(), 0.3)], SHAPE)
     assert gallery.apart("a", 0.05, 0.6).tolist() == [False, False, True]
+
+
+def test_training_is_shown_near_frames_and_with_a_measure_of_unlikeness_also_others():
+    distances = np.stack([np.linspace(0.01, 0.5, 50), np.linspace(0.5, 0.01, 50)])
+
+    def shown(unlike: float) -> np.ndarray:
+        rngs = (np.random.default_rng(seed) for seed in range(200))
+        return np.array([distances[[0, 1], near_ones(distances, unlike, rng)] for rng in rngs])
+
+    assert shown(0.0).max() <= 0.061
+    assert shown(0.0).min() == 0.01
+    # Both regions pass over the same: between nothing and 0.2, and then one of the next six.
+    far = shown(0.2)
+    assert np.abs(far[:, 0] - far[:, 1]).max() <= 0.051
+    assert far.min() < 0.02
+    assert 0.2 < far.max() <= 0.27
+    assert np.histogram(far, [0, 0.1, 0.2])[0].min() > 120
+
+
+def test_where_every_frame_is_too_like_the_least_like_is_shown():
+    rng = np.random.default_rng(0)
+    assert near_ones(np.full((1, 1), 0.001), 0.2, rng) == [0]
+    drawn = [near_ones(np.array([[0.01, 0.03, 0.02]]), 50.0, np.random.default_rng(s))[0] for s in range(60)]
+    assert np.bincount(drawn, minlength=3).argsort().tolist() == [0, 2, 1]
 
 
 def test_a_choice_is_held_until_changing_is_worth_it():
