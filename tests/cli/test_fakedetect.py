@@ -18,6 +18,7 @@ from cli.fakedetect import main
 from dataset.mannequin import Performer, film
 from forensics.calibrate import Calibration
 from forensics.detectors.patch import PatchConfig, PatchDetector
+from forensics.recipe import NOBODY
 
 Model = Callable[[float], Path]
 
@@ -48,6 +49,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_the_command_line_takes_the_same_people_for_no_evidence_as_the_library(command: str) -> None:
+    (option,) = (one for one in main.commands[command].params if one.name == "train_only")
+    assert tuple(option.default) == NOBODY
 
 
 def test_the_verdict_is_printed_and_is_not_in_the_exit_status(folder: Path, model: Model) -> None:
