@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from synthesis.appearance import Gallery, Looks, look_at
-from synthesis.appearance.gallery import window_parts
+from synthesis.appearance.gathering import window_parts
 from synthesis.appearance.looks import Motion, join_looks, join_motions, motion_to
 from synthesis.appearance.skinning import Skin
 from synthesis.config import DataConfig

@@ -16,7 +16,7 @@ import torch
 from dataset.errors import SynthesisError
 from dataset.files import sha256_file
 from synthesis.appearance import Gallery
-from synthesis.appearance.gallery import gather
+from synthesis.appearance.gathering import gather
 from synthesis.brought import Brought
 from synthesis.checkpoint import (
     Position,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -20,17 +20,18 @@ import numpy.typing as npt
 
 from dataset.errors import ModelError
 from dataset.files import atomic_path, sha256_file
-from dataset.pose.keypoints import SEEN, B, PoseSequence
-from dataset.video import read_frames
+from dataset.pose.keypoints import SEEN, B
+from synthesis.appearance.occluders import View, occluders
 from synthesis.appearance.skinning import REGIONS, Parts, Skin, size_of
-from synthesis.recording import Prepared
-from synthesis.windows import Windows, sample
 
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 #: A change of frame has to gain this much, as a mean distance of key points in shares of the person's size.
 HOLD = 0.02
+_SPOILT = 0.1  # what a region counts, as a distance, that something else lies before
+_MOMENT = 0.6  # seconds after which something that was held before the body has moved on
+_COMPARED = 40  # frames that are looked at to tell how a part of the body usually looks
 _UNSEEN = 0.15  # what a point that only one of the poses shows counts, as a distance
 _HEAD = [B[name] for name in ("Nose", "REye", "LEye", "REar", "LEar")]
 _ARMS = [[B[side + name] for name in ("Shoulder", "Elbow", "Wrist")] for side in "RL"]
@@ -69,7 +70,7 @@ class Gallery:
 
     def __init__(self, items: list[Item], shape: tuple[int, int]) -> None:
         self.items, self.shape = items, shape
-        self._traits = [np.stack(column) for column in zip(*(_traits(i.parts) for i in items), strict=True)]
+        self._traits = [np.stack(column) for column in zip(*(traits_of(i.parts) for i in items), strict=True)]
         self._times = np.array([item.time for item in items])
         self._recordings = np.array([item.recording for item in items])
         self._closest: dict[int, Image] = {}
@@ -83,6 +84,33 @@ class Gallery:
             self._closest[index] = Skin(self.items[index].parts, self.shape).closest()
         return self._closest[index]
 
+    @cached_property
+    def occluded(self) -> list[Image]:
+        """For each frame (h, w) uint8, 255 where something lies before the person."""
+        views = [
+            View(item.parts, to_window(item.picture, self.shape), item.silhouette, self.closest(index))
+            for index, item in enumerate(self.items)
+        ]
+        return occluders(views, [self._compared(item) for item in self.items])
+
+    @cached_property
+    def _spoilt(self) -> Floats:
+        """(6, N) before which share of each region something lies, frame by frame."""
+        spoilt = np.zeros((len(REGIONS), len(self)))
+        for index, hidden in enumerate(self.occluded):
+            if hidden.any():
+                share = Skin(self.items[index].parts, self.shape).share
+                spoilt[:, index] = (share * (hidden / 255)).sum((1, 2)) / np.maximum(share.sum((1, 2)), 1)
+        return spoilt
+
+    def _compared(self, item: Item) -> npt.NDArray[np.intp]:
+        """The frames that show what usually lies where: of similar poses, at other moments."""
+        far = np.flatnonzero(
+            (self._recordings != item.recording) | (np.abs(self._times - item.time) > _MOMENT)
+        )
+        distances = self._alike(item.parts)[0][far]
+        return far[np.argsort(distances, kind="stable")[:_COMPARED]]
+
     def distances(self, parts: Parts) -> Floats:
         """How unlike each frame is to a pose.
 
@@ -92,19 +120,22 @@ class Gallery:
         Returns:
             (6, N): for the whole body, and for head, either arm and either leg with a word of the whole; in shares of
             the person's size. With the trunk is bent what lies before it, so for the whole body the arms count as
-            much as everything together.
+            much as everything together. A frame in which something lies before a region is the farther.
         """
-        traits = _traits(parts)
+        return self._alike(parts) + _SPOILT * self._spoilt
+
+    def _alike(self, parts: Parts) -> Floats:
+        traits = traits_of(parts)
         body, head, left, right = (
-            _distance(own, theirs) for own, theirs in zip(traits, self._traits, strict=True)
+            distance(own, theirs) for own, theirs in zip(traits, self._traits, strict=True)
         )
         own, theirs = traits[0], self._traits[0]
-        bends = _distance(own[_BENDS], theirs[:, _BENDS])
+        bends = distance(own[_BENDS], theirs[:, _BENDS])
         arms = [
-            _distance(own[points], theirs[:, points]) + 0.5 * hand
+            distance(own[points], theirs[:, points]) + 0.5 * hand
             for points, hand in zip(_ARMS, (right, left), strict=True)
         ]
-        legs = [_distance(own[points], theirs[:, points]) for points in _LEGS]
+        legs = [distance(own[points], theirs[:, points]) for points in _LEGS]
         return np.stack(
             [0.5 * (body + bends), head + 0.5 * body, *(limb + 0.3 * body for limb in (*arms, *legs))]
         )
@@ -200,69 +231,11 @@ class Gallery:
             raise ModelError(f"the gallery is missing or damaged ({error})", path=path) from error
 
 
-def gather(recordings: list[Prepared], limit: int, detail: int | None = None) -> Gallery:
-    """Frames that stand for recordings of one person, from those that may be trained on.
-
-    Args:
-        recordings: with windows of one shape.
-        limit: how many at most; taken so that every pose has one near it (Gonzalez, 1985).
-        detail: height of the pictures in pixels, if the recordings have as many: then the videos are read again. None
-            gives pictures of the window's size from the stored small frames.
-
-    Raises:
-        ValueError: no frame is usable.
-    """
-    rows = [(which, int(row)) for which, one in enumerate(recordings) for row in one.usable]
-    if not rows:
-        raise ValueError("a gallery needs at least one frame")
-    shape = recordings[0].windows.shape
-    found = [window_parts(recordings[w].poses, row, recordings[w].windows.one(row)) for w, row in rows]
-    chosen = sorted(_spread([_traits(parts) for parts in found], limit))
-    size = shape
-    if detail is not None:
-        # Larger than it was filmed adds nothing.
-        filmed = float(np.median([recordings[w].windows.height[row] for w, row in rows]))
-        height = max(min(detail, round(filmed)), shape[1])
-        size = (round(shape[0] * height / shape[1]), height)
-    items = []
-    for which, one in enumerate(recordings):
-        wanted = {rows[index][1]: found[index] for index in chosen if rows[index][0] == which}
-        pictures = (
-            _from_small(one, list(wanted), size) if detail is None else _from_video(one, list(wanted), size)
-        )
-        items += [
-            Item(one.sha256, float(one.poses.times[row]), wanted[row], picture, _outline(one, row, shape))
-            for row, picture in pictures
-        ]
-    return Gallery(items, shape)
-
-
-def window_parts(poses: PoseSequence, row: int, window: Windows, index: int = 0) -> Parts:
-    """Frame `row` of `poses` in the pixels of window number `index`."""
-    return {name: points[0] for name, points in window.label_poses(poses, row, index).parts().items()}
-
-
-def _from_small(recording: Prepared, rows: list[int], size: tuple[int, int]) -> Iterator[tuple[int, Image]]:
-    for row in rows:
-        yield row, _picture(recording, row, np.asarray(recording.frames[row]), recording.scale, size)
-
-
-def _from_video(recording: Prepared, rows: list[int], size: tuple[int, int]) -> Iterator[tuple[int, Image]]:
-    wanted = set(rows)
-    with read_frames(recording.path) as frames:
-        for row, frame in enumerate(frames):
-            if row in wanted:
-                yield row, _picture(recording, row, frame.image, 1.0, size)
-
-
-def _picture(recording: Prepared, row: int, image: Image, scale: float, size: tuple[int, int]) -> Image:
-    window = recording.windows.one(row)
-    return sample(image, Windows(window.center, window.height, size).matrix(0, scale), size)
-
-
-def _outline(recording: Prepared, row: int, shape: tuple[int, int]) -> Image:
-    window = recording.windows.one(row)
-    return sample(np.asarray(recording.silhouettes[row]), window.matrix(0, recording.scale), shape)
+def to_window(picture: Image, shape: tuple[int, int]) -> Image:
+    """A picture at the size of the window, (width, height)."""
+    if (picture.shape[1], picture.shape[0]) == shape:
+        return picture
+    return cv2.resize(picture, shape, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _encode_outlines(outlines: Image) -> Image:
@@ -300,7 +273,7 @@ def _decode(coded: npt.NDArray[np.uint8]) -> Image:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
-def _traits(parts: Parts) -> list[Floats]:
+def traits_of(parts: Parts) -> list[Floats]:
     """What is compared: body, head and both hands, each (K, 3) about its own middle in shares of the size."""
     body = parts["body"].astype(np.float64)
     size = size_of(parts["body"]) or 1.0
@@ -321,28 +294,13 @@ def _about(points: npt.NDArray[np.floating], middle: Floats | None, size: float)
     return np.concatenate([(points[:, :2] - middle) / size, seen[:, None]], 1)
 
 
-def _distance(own: Floats, theirs: Floats) -> Floats:
+def distance(own: Floats, theirs: Floats) -> Floats:
     """Mean distance of (K, 3) to each of (N, K, 3), over the points that either shows."""
     both = own[:, 2] * theirs[:, :, 2]
     either = np.maximum(own[:, 2], theirs[:, :, 2])
     off = np.linalg.norm(own[:, :2] - theirs[:, :, :2], axis=2)
     total: Floats = (off * both + _UNSEEN * (either - both)).sum(1) / np.maximum(either.sum(1), 1)
     return total
-
-
-def _spread(traits: list[list[Floats]], limit: int) -> list[int]:
-    """Indices of at most `limit` poses, each chosen as the one farthest from those before."""
-    if len(traits) <= limit:
-        return list(range(len(traits)))
-    columns = [np.stack(column) for column in zip(*traits, strict=True)]
-    chosen: list[int] = [0]
-    nearest = np.full(len(traits), np.inf)
-    while len(chosen) < limit:
-        last = chosen[-1]
-        parts = [_distance(column[last], column) for column in columns]
-        nearest = np.minimum(nearest, parts[0] + 0.25 * sum(parts[1:]))
-        chosen.append(int(nearest.argmax()))
-    return chosen
 
 
 def _path(costs: Floats, change: float) -> npt.NDArray[np.intp]:

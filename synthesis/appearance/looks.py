@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from synthesis.appearance.gallery import Gallery, Image
+from synthesis.appearance.gallery import Gallery, Image, to_window
 from synthesis.appearance.skinning import Parts, Skin
 
 Plane = npt.NDArray[np.float32]
@@ -70,11 +70,18 @@ def look_at(gallery: Gallery, chosen: list[int], skin: Skin) -> Looks:
         chosen: a frame for each region.
         skin: of the pose, in pixels of the window.
     """
-    found = (_place(skin, gallery.items[index].parts, gallery.closest(index)) for index in chosen)
-    flows, seen = zip(*found, strict=True)
+    found = [
+        _place(skin, gallery.items[index].parts, gallery.closest(index), region)
+        for region, index in enumerate(chosen)
+    ]
+    flows = [flow for flow, _ in found]
+    seen = [
+        shown * _free(gallery.occluded[index], flow)
+        for index, (flow, shown) in zip(chosen, found, strict=True)
+    ]
     items = [gallery.items[index] for index in chosen]
-    pictures = np.stack([_to_window(item.picture, gallery.shape) for item in items])
-    silhouettes = np.stack([_to_window(item.silhouette, gallery.shape) for item in items])
+    pictures = np.stack([to_window(item.picture, gallery.shape) for item in items])
+    silhouettes = np.stack([to_window(item.silhouette, gallery.shape) for item in items])
     stacked = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
     return Looks(
         stacked[None].contiguous(),
@@ -92,15 +99,22 @@ def motion_to(skin: Skin, other: Skin) -> Motion:
     return Motion(torch.from_numpy(flow)[None], torch.from_numpy(seen)[None, None])
 
 
-def _place(skin: Skin, parts: Parts, closest: Image) -> tuple[Plane, Plane]:
+def _place(skin: Skin, parts: Parts, closest: Image, region: int = 0) -> tuple[Plane, Plane]:
     """Where each pixel lies in a picture of another pose (2, H, W), and how much of what is asked for it shows (H, W).
 
     Args:
         skin: of the pose that is asked for.
         parts, closest: the other pose, and its `Skin.closest`.
+        region: what the picture is wanted for, see `Skin.flow_to`.
     """
-    flow, share = skin.flow_to(parts)
+    flow, share = skin.flow_to(parts, region)
     return flow, share * (1 - skin.mistaken(flow, closest))
+
+
+def _free(occluded: Image, flow: Plane) -> Plane:
+    """(H, W) in [0, 1], 1 where nothing lies before the person in the picture that the flow leads to."""
+    found = cv2.remap(occluded, flow[0], flow[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.float32(1) - found.astype(np.float32) / np.float32(255)
 
 
 def join_motions(motions: list[Motion]) -> Motion:
@@ -112,9 +126,3 @@ def join_looks(looks: list[Looks]) -> Looks:
     """Several batches as one."""
     columns = zip(*(one.tensors() for one in looks), strict=True)
     return Looks(*(torch.cat(column) for column in columns))
-
-
-def _to_window(picture: Image, shape: tuple[int, int]) -> Image:
-    if (picture.shape[1], picture.shape[0]) == shape:
-        return picture
-    return cv2.resize(picture, shape, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

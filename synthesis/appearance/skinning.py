@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,6 +41,10 @@ _PROPORTIONS: tuple[tuple[str, str, float], ...] = (
 )  # fmt: skip
 #: How much more than others a hand counts where it lies over them: a hand that is seen is held before the body.
 _BEFORE = 8.0
+#: The same for the head before neck and shoulders.
+_ABOVE = 3.0
+#: How much more than others the parts count that a picture is wanted for.
+_WANTED = 50.0
 _NOBODY = 1e-3  # a pixel that belongs less to the body than this is not asked for
 _INNER = 0.4  # squared distance from a bone, in radii of its flesh, up to which a pixel is surely the body's
 _FINGER = 0.012  # radius of a finger with some room, as a share of the person's size
@@ -99,16 +104,28 @@ class Skin:
         self.share = self._regions()
         self.inner = self._along_bones()
 
-    def flow_to(self, reference: Parts) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def flow_to(
+        self, reference: Parts, region: int = _TORSO
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Where each pixel lies in a picture of `reference`.
 
         Args:
             reference: another pose, in pixels of its own picture.
+            region: of `REGIONS`, what the picture is wanted for. Where other parts of the body lie over a head or a
+                limb that is wanted, pixels follow that before the others: half-way between two legs that cross
+                lies, in a picture in which they do not, neither of them.
 
         Returns:
             (2, H, W) float32, x and y in pixels of the reference's picture, the pixel's own place where nothing is
             known; and (H, W) float32, how much of what the pixel belongs to is seen in the reference, in [0, 1].
         """
+        place, share = self.coarse_flow_to(reference, region)
+        return self._enlarge(place), self._enlarge(share[None])[0]
+
+    def coarse_flow_to(
+        self, reference: Parts, region: int = _TORSO
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """As `flow_to`, on the coarse grid that it is computed on: (2, h, w) and (h, w)."""
         maps, near, known = [], [], []
         scale = max(size_of(reference["body"]), 1.0) / self._size
         for piece in self._pieces:
@@ -117,18 +134,28 @@ class Skin:
             near.append(piece.near)
             known.append(found is not None)
         if not any(known):
-            return self._enlarge(self._points.T.reshape(2, *self._grid)), np.zeros(
-                self._shape[::-1], np.float32
-            )
-        weights = _weights(np.array(near), self._pieces)
+            nowhere = np.zeros(self._grid, np.float32)
+            return self._points.T.reshape(2, *self._grid).astype(np.float32), nowhere
+        weights = _weights(np.array(near), self._pieces, region)
         seen = weights * np.array(known)[:, None]
         total = seen.sum(0)
         place = (seen[:, :, None] * np.array(maps)).sum(0) / np.maximum(total, 1e-9)[:, None]
         place = np.where((total > 1e-6)[:, None], place, self._points)
         share = total / weights.sum(0)
         return (
-            self._enlarge(place.T.reshape(2, *self._grid)),
-            self._enlarge(share.reshape(1, *self._grid))[0],
+            place.T.reshape(2, *self._grid).astype(np.float32),
+            share.reshape(self._grid).astype(np.float32),
+        )
+
+    def coarse(self, plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """(H, W) at the places of the coarse grid, (h, w)."""
+        columns, rows = (np.rint(np.unique(self._points[:, axis])).astype(int) for axis in (0, 1))
+        return plane[np.ix_(rows, columns)]
+
+    def coarse_place(self, place: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
+        """Pixels along x (axis 0) or y (1) as indices of the coarse grid."""
+        return (place + np.float32(0.5)) * np.float32(self._grid[1 - axis] / self._shape[axis]) - np.float32(
+            0.5
         )
 
     def closest(self) -> npt.NDArray[np.uint8]:
@@ -184,7 +211,8 @@ class Skin:
             spread = 1.6 * float(np.sqrt(((points - middle) ** 2).sum(1).mean()))
             inside = max(spread, radius * self._size)
             beyond = np.maximum(np.linalg.norm(self._points - middle, axis=1) - inside, 0.0)
-            pieces.append(_Piece(kind, (0, 0), region, beyond**2 / (0.5 * radius * self._size) ** 2))
+            near = beyond**2 / (0.5 * radius * self._size) ** 2
+            pieces.append(_Piece(kind, (0, 0), region, near, _ABOVE))
         return pieces
 
     def _near_fingers(self, kind: str) -> Floats:
@@ -204,7 +232,7 @@ class Skin:
             width, height = self._shape
             return np.zeros((len(REGIONS), height, width), np.float32)
         near = np.array([piece.near for piece in self._pieces])
-        weights = _weights(near, self._pieces)
+        weights = _weights(near, self._pieces, _TORSO)
         weights /= weights.sum(0)
         share = np.zeros((len(REGIONS), near.shape[1]))
         for piece, weight in zip(self._pieces, weights, strict=True):
@@ -276,13 +304,14 @@ class Skin:
         across_u, across_v = np.array([-u[1], u[0]]), np.array([-v[1], v[0]])
         return stretch * np.outer(v, u) + scale * np.outer(across_v, across_u)
 
-    def _enlarge(self, planes: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    def _enlarge(self, planes: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """(C, rows, columns) → (C, H, W)."""
         return np.stack([cv2.resize(plane.astype(np.float32), self._shape) for plane in planes])
 
 
-def _weights(near: Floats, pieces: list[_Piece]) -> Floats:
-    over = np.array([piece.over for piece in pieces])
+def _weights(near: Floats, pieces: list[_Piece], region: int) -> Floats:
+    wanted = region if region != _TORSO else None
+    over = np.array([piece.over * (_WANTED if piece.region == wanted else 1) for piece in pieces])
     weights: Floats = over[:, None] * np.exp(near.min(0) - near)
     return weights
 

@@ -20,7 +20,7 @@ import torch
 from dataset.errors import ModelError
 from dataset.pose.keypoints import PoseSequence
 from synthesis.appearance import Gallery, look_at
-from synthesis.appearance.gallery import window_parts
+from synthesis.appearance.gathering import window_parts
 from synthesis.appearance.looks import motion_to
 from synthesis.appearance.skinning import Skin
 from synthesis.densepose import LabelSource

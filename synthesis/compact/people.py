@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dataset.errors import SynthesisError
 from dataset.files import atomic_path, sha256_file, write_json
-from synthesis.appearance.gallery import gather
+from synthesis.appearance.gathering import gather
 from synthesis.checkpoint import Position, find_checkpoint, forget_checkpoints, put_tensors, read_checkpoint
 from synthesis.compact.stage import GALLERY, CompactStage
 from synthesis.config import SynthesisConfig

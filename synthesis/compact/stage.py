@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dataset.errors import SynthesisError
-from synthesis.appearance.gallery import gather
+from synthesis.appearance.gathering import gather
 from synthesis.appearance.looks import Motion
 from synthesis.compact.generators import empty_generator
 from synthesis.config import SynthesisConfig

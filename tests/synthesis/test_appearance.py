@@ -69,6 +69,34 @@ def test_a_raised_arm_is_looked_for_where_the_arm_hangs():
     assert np.abs(at(flow, middle) - expected).max() < 3
 
 
+def crossed(parts: Parts) -> Parts:
+    """The feet have changed places."""
+    moved = {name: points.copy() for name, points in parts.items()}
+    body = moved["body"]
+    for name in ("Knee", "Ankle", "BigToe", "SmallToe", "Heel"):
+        body[[B["R" + name], B["L" + name]], 0] = body[[B["L" + name], B["R" + name]], 0]
+    return moved
+
+
+def test_where_legs_cross_the_picture_wanted_for_a_leg_is_followed_along_that_leg():
+    apart = figure()
+    asked = crossed(apart)
+    ends = [asked["body"][B[name], :2] for name in ("RHip", "RKnee", "LHip", "LKnee")]
+    place = np.mean(ends, axis=0)  # both thighs run through it
+    skin = Skin(asked, SHAPE)
+
+    def off(region: str, side: str) -> float:
+        found = at(skin.flow_to(apart, REGIONS.index(region))[0], place)
+        hip, knee = (apart["body"][B[side + name], :2] for name in ("Hip", "Knee"))
+        x, y = (knee - hip) / np.linalg.norm(knee - hip)
+        return abs(float((found - hip) @ np.array([-y, x])))
+
+    assert off("right_leg", "R") < 1
+    assert off("left_leg", "L") < 1
+    assert off("torso", "R") > 2
+    assert off("torso", "L") > 2
+
+
 def test_a_head_seen_from_behind_is_not_turned_upside_down():
     behind = {name: points.copy() for name, points in figure().items()}
     head = [B[name] for name in ("Nose", "REye", "LEye", "REar", "LEar")]
@@ -231,6 +259,60 @@ def test_a_long_sequence_cut_in_blocks_goes_on_with_what_it_had():
     free = gallery.choose([raised(figure(), 2)], "", np.array([0.0]), 0.0)
     assert (held == 0).all()
     assert (free == 1).any()
+
+
+def dressed(parts: Parts, time: float, ball: str = "") -> Item:
+    """A body in blue before a black room, perhaps with a white ball before a joint."""
+    person = Skin(parts, SHAPE).share.sum(0) > 0.5
+    picture = np.where(person[..., None], np.array([40, 60, 120], np.uint8), np.uint8(0))
+    if ball:
+        x, y = np.rint(parts["body"][B[ball], :2]).astype(int)
+        cv2.circle(picture, (int(x), int(y)), 10, (250, 250, 250), -1)
+    return Item("a", time, parts, picture, person.astype(np.uint8) * 255)
+
+
+@pytest.fixture(scope="module")
+def juggler() -> Gallery:
+    """Twelve frames with an arm that rises; in the third a ball lies before the left knee."""
+    poses = [raised(figure(), 4.0 * turn) for turn in range(12)]
+    return Gallery(
+        [dressed(parts, index, "LKnee" * (index == 2)) for index, parts in enumerate(poses)], SHAPE
+    )
+
+
+def test_a_ball_before_the_knee_of_one_frame_is_found_there_and_nowhere_else(juggler):
+    found = juggler.occluded
+    x, y = np.rint(figure()["body"][B["LKnee"], :2]).astype(int)
+    yy, xx = np.mgrid[: SHAPE[1], : SHAPE[0]]
+    far = np.hypot(xx - x, yy - y)
+    body = juggler.items[2].silhouette > 0
+    assert found[2][body & (far < 8)].min() > 200
+    assert found[2][far > 22].max() == 0
+    assert max(found[index].max() for index in range(12) if index != 2) < 128
+
+
+def test_a_frame_with_a_ball_before_the_leg_is_the_farther_for_that_leg(juggler):
+    clean = Gallery([dressed(item.parts, item.time) for item in juggler.items], SHAPE)
+    asked = juggler.items[2].parts
+    more = juggler.distances(asked) - clean.distances(asked)
+    assert more[REGIONS.index("left_leg"), 2] > 0.01
+    assert more[REGIONS.index("left_leg"), 2] > 10 * np.abs(more[:, [0, 1, *range(3, 12)]]).max()
+    assert more[[REGIONS.index("head"), REGIONS.index("right_arm")], 2].max() < 1e-6
+
+
+def test_where_the_ball_lies_the_leg_is_not_to_be_seen_in_that_frame(juggler):
+    asked = juggler.items[2].parts
+    seen = look_at(juggler, [1, 1, 1, 1, 1, 2], Skin(asked, SHAPE)).seen[0].numpy()
+    x, y = np.rint(asked["body"][B["LKnee"], :2]).astype(int)
+    assert seen[REGIONS.index("left_leg"), y, x] < 0.1
+    assert seen[REGIONS.index("right_leg"), y, x] > 0.9
+
+
+def test_with_few_frames_or_one_moment_nothing_is_said_to_lie_before_the_person():
+    few = [dressed(figure(), index, "LKnee" * (index == 2)) for index in range(5)]
+    assert not any(one.any() for one in Gallery(few, SHAPE).occluded)
+    at_once = [dressed(figure(), 0.05 * index, "LKnee" * (index == 2)) for index in range(12)]
+    assert not any(one.any() for one in Gallery(at_once, SHAPE).occluded)
 
 
 def test_a_gallery_comes_back_from_disk(tmp_path):
