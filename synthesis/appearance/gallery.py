@@ -79,7 +79,7 @@ class Gallery:
         return len(self.items)
 
     def closest(self, index: int) -> Image:
-        """(h, w) uint8, which of `REGIONS` each pixel of the window of frame `index` belongs to most."""
+        """`Skin.closest` of frame `index`, (2, h, w) uint8."""
         if index not in self._closest:
             self._closest[index] = Skin(self.items[index].parts, self.shape).closest()
         return self._closest[index]
@@ -88,7 +88,7 @@ class Gallery:
     def occluded(self) -> list[Image]:
         """For each frame (h, w) uint8, 255 where something lies before the person."""
         views = [
-            View(item.parts, to_window(item.picture, self.shape), item.silhouette, self.closest(index))
+            View(item.parts, to_window(item.picture, self.shape), item.silhouette, self.closest(index)[0])
             for index, item in enumerate(self.items)
         ]
         return occluders(views, [self._compared(item) for item in self.items])

@@ -24,6 +24,7 @@ class Looks:
         pictures: (B, K, 3, H, W) in [-1, 1].
         flow: (B, K, 2, H, W), x and y in pixels of the pictures, for every pixel of the window.
         seen: (B, K, H, W) in [0, 1], how much of what is asked for the picture shows.
+        own: (B, K, H, W) in [0, 1], 0 where the picture shows a part of the body that is not here at all.
         share: (B, K, H, W) in [0, 1], how much each pixel belongs to the region that the picture was found for.
         silhouettes: (B, K, 1, H, W) in [0, 1], how certainly each pixel of the pictures shows the person.
         inner: (B, 1, H, W) in [0, 1], 1 where the pose says that the body is for certain.
@@ -32,6 +33,7 @@ class Looks:
     pictures: Tensor
     flow: Tensor
     seen: Tensor
+    own: Tensor
     share: Tensor
     silhouettes: Tensor
     inner: Tensor
@@ -41,8 +43,8 @@ class Looks:
         return Looks(*(tensor.to(device) for tensor in self.tensors()))
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """All six, in order."""
-        return self.pictures, self.flow, self.seen, self.share, self.silhouettes, self.inner
+        """All seven, in order."""
+        return self.pictures, self.flow, self.seen, self.own, self.share, self.silhouettes, self.inner
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,12 @@ def look_at(gallery: Gallery, chosen: list[int], skin: Skin) -> Looks:
         _place(skin, gallery.items[index].parts, gallery.closest(index), region)
         for region, index in enumerate(chosen)
     ]
-    flows = [flow for flow, _ in found]
+    flows = [flow for flow, _, _ in found]
     seen = [
         shown * _free(gallery.occluded[index], flow)
-        for index, (flow, shown) in zip(chosen, found, strict=True)
+        for index, (flow, shown, _) in zip(chosen, found, strict=True)
     ]
+    own = [1 - absent for _, _, absent in found]
     items = [gallery.items[index] for index in chosen]
     pictures = np.stack([to_window(item.picture, gallery.shape) for item in items])
     silhouettes = np.stack([to_window(item.silhouette, gallery.shape) for item in items])
@@ -87,6 +90,7 @@ def look_at(gallery: Gallery, chosen: list[int], skin: Skin) -> Looks:
         stacked[None].contiguous(),
         torch.from_numpy(np.stack(flows))[None],
         torch.from_numpy(np.stack(seen))[None],
+        torch.from_numpy(np.stack(own))[None],
         torch.from_numpy(skin.share)[None],
         torch.from_numpy(silhouettes)[None, :, None].float() / 255,
         torch.from_numpy(skin.inner)[None, None],
@@ -95,12 +99,14 @@ def look_at(gallery: Gallery, chosen: list[int], skin: Skin) -> Looks:
 
 def motion_to(skin: Skin, other: Skin) -> Motion:
     """Where each pixel of one pose lies in another frame, a batch of one."""
-    flow, seen = _place(skin, other.parts, other.closest())
+    flow, seen, _ = _place(skin, other.parts, other.closest())
     return Motion(torch.from_numpy(flow)[None], torch.from_numpy(seen)[None, None])
 
 
-def _place(skin: Skin, parts: Parts, closest: Image, region: int = 0) -> tuple[Plane, Plane]:
-    """Where each pixel lies in a picture of another pose (2, H, W), and how much of what is asked for it shows (H, W).
+def _place(skin: Skin, parts: Parts, closest: Image, region: int = 0) -> tuple[Plane, Plane, Plane]:
+    """Where each pixel lies in a picture of another pose, and what it shows there.
+
+    (2, H, W), how much of what is asked for (H, W), and where it is a part of the body that is not here at all (H, W).
 
     Args:
         skin: of the pose that is asked for.
@@ -108,7 +114,8 @@ def _place(skin: Skin, parts: Parts, closest: Image, region: int = 0) -> tuple[P
         region: what the picture is wanted for, see `Skin.flow_to`.
     """
     flow, share = skin.flow_to(parts, region)
-    return flow, share * (1 - skin.mistaken(flow, closest))
+    other, absent = skin.mistaken(flow, closest)
+    return flow, share * (1 - other), absent
 
 
 def _free(occluded: Image, flow: Plane) -> Plane:

@@ -48,13 +48,13 @@ class View:
         parts: the pose in pixels of the window.
         picture: (H, W, 3) uint8, the window's picture.
         silhouette: (H, W) uint8, how certainly each pixel shows the person.
-        closest: (H, W) uint8, `Skin.closest` of the pose.
+        part: (H, W) uint8, which part of the body each pixel belongs to most, see `Skin.closest`.
     """
 
     parts: Parts
     picture: Image
     silhouette: Image
-    closest: Image
+    part: Image
 
 
 def occluders(views: Sequence[View], others: Sequence[npt.NDArray[np.intp]]) -> list[Image]:
@@ -71,7 +71,7 @@ def occluders(views: Sequence[View], others: Sequence[npt.NDArray[np.intp]]) -> 
     if not views:
         return []
     standing = Skin(_standing(views[0].parts), _SHAPE)
-    part, body = standing.coarse(standing.closest()), standing.coarse(standing.share.sum(0)) > 0.5
+    part, body = standing.coarse(standing.closest()[0]), standing.coarse(standing.share.sum(0)) > 0.5
     laid, shown = (
         np.stack(column) for column in zip(*(_lay(standing, view, part, body) for view in views), strict=True)
     )
@@ -89,7 +89,7 @@ def _lay(
     soft = cv2.GaussianBlur(view.picture, (0, 0), _BLUR)
     laid = cv2.remap(soft, flow[0], flow[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     person = cv2.remap(view.silhouette, flow[0], flow[1], cv2.INTER_LINEAR)
-    found = cv2.remap(view.closest, flow[0], flow[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    found = cv2.remap(view.part, flow[0], flow[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     return laid.astype(np.float32), body & (seen > 0.7) & (person > 127) & (found == part)
 
 

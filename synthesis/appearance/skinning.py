@@ -159,12 +159,12 @@ class Skin:
         )
 
     def closest(self) -> npt.NDArray[np.uint8]:
-        """(H, W) which of `REGIONS` each pixel belongs to most."""
-        return self.share.argmax(0).astype(np.uint8)
+        """(2, H, W) which of `REGIONS` each pixel belongs to most, and how much, 255 at most."""
+        return np.stack([self.share.argmax(0), self.share.max(0) * 255]).astype(np.uint8)
 
     def mistaken(
         self, flow: npt.NDArray[np.float32], closest: npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.float32]:
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Where another part of the body lies than the one that is looked for.
 
         Beside a leg lies, in a picture where the legs are together, the other leg; where the trunk is asked for, an arm
@@ -175,13 +175,19 @@ class Skin:
             closest: of the pose that the flow leads to, in its own picture.
 
         Returns:
-            (H, W) float32 in [0, 1], 1 where it is surely another part. Where parts meet nothing is sure.
+            (H, W) float32 in [0, 1] twice, 1 where it is surely another part; where parts meet nothing is sure. Where
+            the second is 1, it is moreover a part that is not here: the middle of a leg where no leg is near.
         """
-        found = cv2.remap(closest, flow[0], flow[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        found, deep = (
+            cv2.remap(plane, flow[0], flow[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+            for plane in closest
+        )
         belongs = np.take_along_axis(self.share, found[None].astype(np.intp), 0)[0]
         total = self.share.sum(0)
-        mistaken = np.clip((0.4 - belongs / np.maximum(total, _NOBODY)) / 0.3, 0, 1)
-        return np.where(total > _NOBODY, mistaken, 0).astype(np.float32)
+        other = np.clip((0.4 - belongs / np.maximum(total, _NOBODY)) / 0.3, 0, 1)
+        other = np.where(total > _NOBODY, other, 0)
+        absent = np.clip((deep / np.float32(255) - belongs - 0.4) / 0.3, 0, 1)
+        return other.astype(np.float32), absent.astype(np.float32)
 
     def _bones(self) -> list[_Piece]:
         body, pieces = self.parts["body"].astype(np.float64), []

@@ -152,7 +152,7 @@ class CompactGenerator(nn.Module):
         batch, _, height, width = inputs.label.shape
         given = [inputs.label * 2 - 1, inputs.previous, inputs.plate, looks.seen * 2 - 1, looks.share * 2 - 1]
         shown = torch.cat([looks.pictures, looks.silhouettes * 2 - 1], 2)
-        seen = _beside(given, take(shown, looks.flow))
+        seen = _beside(given, _cut(take(shown, looks.flow), looks.own))
         d1 = self.down1(self.enter(F.pixel_unshuffle(seen, 2)))
         d2 = self.down2(d1)
         d3 = self.down3(d2)
@@ -163,7 +163,7 @@ class CompactGenerator(nn.Module):
         y = self.up1(torch.cat([_twice(y), d1], 1))
         correction = _twice(torch.tanh(self.bend(y).float() / 4) * self.reach)
         flow = looks.flow + correction.view(batch, _K, 2, height, width)
-        bent = take(shown, flow)
+        bent = _cut(take(shown, flow), looks.own)
         fine = self.thin_in(_beside(given, bent))
         features = F.silu(self.thin_mix(torch.cat([_twice(y), F.silu(fine)], 1)))
         out = self.leave(features).float()
@@ -209,6 +209,12 @@ class Block(nn.Module):
 def _beside(given: list[Tensor], bent: Tensor) -> Tensor:
     """All inputs in one: what is given, the bent pictures, then their silhouettes."""
     return torch.cat([*given, bent[:, :, :3].flatten(1, 2), bent[:, :, 3]], 1)
+
+
+def _cut(bent: Tensor, own: Tensor) -> Tensor:
+    """Bent pictures (B, K, 4, H, W) without the outlines of parts of the body that are not there."""
+    outlines = (bent[:, :, 3:] + 1) * own[:, :, None] - 1
+    return torch.cat([bent[:, :, :3], outlines], 2)
 
 
 def take(pictures: Tensor, flow: Tensor) -> Tensor:

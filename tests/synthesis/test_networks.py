@@ -49,6 +49,7 @@ def some_looks(height: int = 64, width: int = 64) -> Looks:
         torch.rand(1, count, 3, height, width) * 2 - 1,
         torch.stack([columns, rows]).float().expand(1, count, -1, -1, -1),
         torch.ones(1, count, height, width),
+        torch.ones(1, count, height, width),
         share,
         torch.ones(1, count, 1, height, width),
         torch.zeros(1, 1, height, width),
@@ -63,6 +64,17 @@ def test_the_generator_paints_over_the_plate():
     blended = painting.alpha * painting.person + (1 - painting.alpha) * plate
     assert painting.frame.shape == (1, 3, 64, 96)
     assert torch.allclose(painting.frame, blended)
+
+
+def test_where_every_picture_shows_a_part_of_the_body_that_is_not_there_the_plate_is_seen():
+    torch.manual_seed(0)
+    looks = some_looks(64, 96)
+    looks.own[..., 32:] = 0
+    label, previous, plate = (torch.rand(1, 3, 64, 96) for _ in range(3))
+    with torch.no_grad():
+        alpha = CompactGenerator(8, 8)(GeneratorInput(label, previous, plate, looks)).alpha
+    assert alpha[..., :32].min() > 0.95
+    assert alpha[..., 32:].max() < 0.05
 
 
 def test_an_untrained_generator_shows_each_region_from_its_own_picture():
