@@ -21,7 +21,7 @@ import numpy.typing as npt
 from dataset.errors import ModelError
 from dataset.files import atomic_path, sha256_file
 from dataset.pose.keypoints import SEEN, B
-from synthesis.appearance.occluders import View, occluders
+from synthesis.appearance.occluders import View, occluders, trunk_covered
 from synthesis.appearance.skinning import REGIONS, Parts, Skin, size_of
 
 Image = npt.NDArray[np.uint8]
@@ -30,6 +30,7 @@ Floats = npt.NDArray[np.float64]
 #: A change of frame has to gain this much, as a mean distance of key points in shares of the person's size.
 HOLD = 0.02
 _SPOILT = 0.1  # what a region counts, as a distance, that something else lies before
+_COVERED = 1.0  # what the trunk counts, as a distance, that an arm lies before and should not
 _MOMENT = 0.6  # seconds after which something that was held before the body has moved on
 _COMPARED = 40  # frames that are looked at to tell how a part of the body usually looks
 _UNSEEN = 0.15  # what a point that only one of the poses shows counts, as a distance
@@ -122,7 +123,15 @@ class Gallery:
             the person's size. With the trunk is bent what lies before it, so for the whole body the arms count as
             much as everything together. A frame in which something lies before a region is the farther.
         """
-        return self._alike(parts) + _SPOILT * self._spoilt
+        distances = self._alike(parts) + _SPOILT * self._spoilt
+        free = ~trunk_covered(parts, Skin(parts, self.shape).closest()[0])
+        distances[0] += _COVERED * (self._covered & free).mean(1)
+        return distances
+
+    @cached_property
+    def _covered(self) -> npt.NDArray[np.bool_]:
+        """(N, P), before which places of the trunk an arm lies in each frame."""
+        return np.stack([trunk_covered(item.parts, self.closest(i)[0]) for i, item in enumerate(self.items)])
 
     def _alike(self, parts: Parts) -> Floats:
         traits = traits_of(parts)

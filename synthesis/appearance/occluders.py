@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataset.pose.keypoints import B
-from synthesis.appearance.skinning import Parts, Skin
+from synthesis.appearance.skinning import REGIONS, Parts, Skin
 
 Image = npt.NDArray[np.uint8]
 
@@ -79,6 +79,27 @@ def occluders(views: Sequence[View], others: Sequence[npt.NDArray[np.intp]]) -> 
         _back(view, standing, _unusual(laid[index], laid[them], shown[them]))
         for index, (view, them) in enumerate(zip(views, others, strict=True))
     ]
+
+
+def trunk_covered(parts: Parts, part: Image) -> npt.NDArray[np.bool_]:
+    """Before which places of the trunk an arm lies.
+
+    Args:
+        parts: a pose in pixels of its window.
+        part: (H, W) uint8, which of `REGIONS` each pixel of the window belongs to most.
+
+    Returns:
+        (P,) over the places of a trunk, the same for all poses.
+    """
+    standing = Skin(_standing(parts), _SHAPE)
+    trunk = standing.coarse(standing.closest()[0]) == REGIONS.index("torso")
+    trunk &= standing.coarse(standing.share.sum(0)) > 0.5
+    flow, _ = standing.coarse_flow_to(parts)
+    found = cv2.remap(part, flow[0], flow[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)[trunk]
+    covered: npt.NDArray[np.bool_] = np.isin(
+        found, [REGIONS.index(f"{side}_arm") for side in ("right", "left")]
+    )
+    return covered
 
 
 def _lay(

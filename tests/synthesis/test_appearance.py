@@ -193,6 +193,27 @@ def test_for_the_whole_body_a_frame_with_the_arms_in_place_is_taken_before_one_w
     assert whole[1] < whole[0]
 
 
+def test_a_trunk_is_not_taken_from_a_frame_in_which_an_arm_lies_before_it():
+    def right_arm(elbow: tuple[int, int], wrist: tuple[int, int]) -> Parts:
+        moved = figure()
+        for name, off in (("RElbow", elbow), ("RWrist", wrist)):
+            moved["body"][B[name], :2] = moved["body"][B["RShoulder"], :2] + off
+        return moved
+
+    asked, before, beside = (
+        right_arm((-18, -8), (-30, 0)),
+        right_arm((-4, 22), (20, 14)),
+        right_arm((-19, 14), (-34, 30)),
+    )
+    gallery = Gallery([item(before, 1.0), item(beside, 2.0)], SHAPE)
+    near, covered = gallery._alike(asked)[0], gallery.distances(asked)[0] - gallery._alike(asked)[0]
+    assert covered[0] > 0.03
+    assert covered[1] < 0.01
+    assert np.argmin(near + covered) == 1
+    # Where the arm is asked for before the trunk, it may lie there.
+    assert (gallery.distances(before)[0] - gallery._alike(before)[0])[0] < 1e-6
+
+
 def test_nobody_has_no_regions_and_looks_straight_ahead():
     nobody = {name: np.zeros_like(points) for name, points in figure().items()}
     skin = Skin(nobody, SHAPE)
