@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -70,8 +71,7 @@ def occluders(views: Sequence[View], others: Sequence[npt.NDArray[np.intp]]) -> 
     """
     if not views:
         return []
-    standing = Skin(_standing(views[0].parts), _SHAPE)
-    part, body = standing.coarse(standing.closest()[0]), standing.coarse(standing.share.sum(0)) > 0.5
+    standing, part, body = _standing(views[0].parts)
     laid, shown = (
         np.stack(column) for column in zip(*(_lay(standing, view, part, body) for view in views), strict=True)
     )
@@ -91,9 +91,8 @@ def trunk_covered(parts: Parts, part: Image) -> npt.NDArray[np.bool_]:
     Returns:
         (P,) over the places of a trunk, the same for all poses.
     """
-    standing = Skin(_standing(parts), _SHAPE)
-    trunk = standing.coarse(standing.closest()[0]) == REGIONS.index("torso")
-    trunk &= standing.coarse(standing.share.sum(0)) > 0.5
+    standing, places, body = _standing(parts)
+    trunk = body & (places == REGIONS.index("torso"))
     flow, _ = standing.coarse_flow_to(parts)
     found = cv2.remap(part, flow[0], flow[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)[trunk]
     covered: npt.NDArray[np.bool_] = np.isin(
@@ -149,8 +148,15 @@ def _back(view: View, standing: Skin, unusual: npt.NDArray[np.float32]) -> Image
     return grown.astype(np.uint8, copy=False)
 
 
-def _standing(like: Parts) -> Parts:
-    parts = {name: np.zeros_like(points) for name, points in like.items()}
+def _standing(like: Parts) -> tuple[Skin, Image, npt.NDArray[np.bool_]]:
+    """The standing pose with as many points as `like`, the part of each place, and where the body is."""
+    return _standing_of(tuple((name, len(points)) for name, points in like.items()))
+
+
+@cache
+def _standing_of(counts: tuple[tuple[str, int], ...]) -> tuple[Skin, Image, npt.NDArray[np.bool_]]:
+    parts = {name: np.zeros((count, 3), np.float32) for name, count in counts}
     for name, place in _STANDING.items():
         parts["body"][B[name]] = (*(m + _HEIGHT * p for m, p in zip(_MIDDLE, place, strict=True)), 1)
-    return parts
+    skin = Skin(parts, _SHAPE)
+    return skin, skin.coarse(skin.closest()[0]), skin.coarse(skin.share.sum(0)) > 0.5
