@@ -83,9 +83,11 @@ def draw_pair(material: Material, data: DataConfig, seed: int, number: int) -> F
     window = recording.windows.jittered(row, rng, data.jitter)
     parts = window_parts(recording.poses, row, window)
     least = data.apart * float(rng.uniform(0.5, 1.5))
-    allowed = material.gallery.apart(recording.sha256, float(recording.poses.times[row]), least)
+    allowed = np.flatnonzero(
+        material.gallery.apart(recording.sha256, float(recording.poses.times[row]), least)
+    )
     near = near_ones(material.gallery.distances(parts)[:, allowed], data.unlike, rng)
-    chosen = [int(np.flatnonzero(allowed)[index]) for index in near]
+    chosen = [int(index) for index in allowed[near]]
     return cut_pair(material, which, row, window, chosen)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from synthesis.appearance.gallery import Gallery, Image, to_window
-from synthesis.appearance.skinning import Parts, Skin
+from synthesis.appearance.skinning import Parts, Skin, look_up
 
 Plane = npt.NDArray[np.float32]
 
@@ -120,8 +119,7 @@ def _place(skin: Skin, parts: Parts, closest: Image, region: int = 0) -> tuple[P
 
 def _free(occluded: Image, flow: Plane) -> Plane:
     """(H, W) in [0, 1], 1 where nothing lies before the person in the picture that the flow leads to."""
-    found = cv2.remap(occluded, flow[0], flow[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.float32(1) - found.astype(np.float32) / np.float32(255)
+    return np.float32(1) - look_up(occluded, flow).astype(np.float32) / np.float32(255)
 
 
 def join_motions(motions: list[Motion]) -> Motion:

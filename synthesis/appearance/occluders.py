@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataset.pose.keypoints import B
-from synthesis.appearance.skinning import REGIONS, Parts, Skin
+from synthesis.appearance.skinning import REGIONS, Parts, Skin, look_up
 
 Image = npt.NDArray[np.uint8]
 
@@ -32,10 +32,8 @@ _STANDING = {
 _SHAPE, _MIDDLE, _HEIGHT = (192, 256), (96, 118), 220
 _FEWEST = 5  # pictures that a place of the body is compared with, at least
 _DEVIATIONS = 2.0  # median deviations that are nothing unusual
-_USUAL, _STRANGE = (
-    60.0,
-    110.0,
-)  # grey levels beyond these: from where on it may be, and surely is, something else
+_USUAL = 60.0  # grey levels beyond them up to which it is nothing
+_STRANGE = 110.0  # grey levels beyond them from which on it surely is something else
 _BLUR = 2.0  # pixels; folds and lines are no objects
 #: What was found is grown by this, as the soft edge of an object is like what lies behind it.
 _ROUND = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
@@ -94,7 +92,7 @@ def trunk_covered(parts: Parts, part: Image) -> npt.NDArray[np.bool_]:
     standing, places, body = _standing(parts)
     trunk = body & (places == REGIONS.index("torso"))
     flow, _ = standing.coarse_flow_to(parts)
-    found = cv2.remap(part, flow[0], flow[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)[trunk]
+    found = look_up(part, flow, cv2.INTER_NEAREST)[trunk]
     covered: npt.NDArray[np.bool_] = np.isin(
         found, [REGIONS.index(f"{side}_arm") for side in ("right", "left")]
     )
@@ -107,9 +105,9 @@ def _lay(
     """A view as the standing pose would show it (h, w, 3), and where it does (h, w)."""
     flow, seen = standing.coarse_flow_to(view.parts)
     soft = cv2.GaussianBlur(view.picture, (0, 0), _BLUR)
-    laid = cv2.remap(soft, flow[0], flow[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    laid = look_up(soft.astype(np.uint8, copy=False), flow)
     person = cv2.remap(view.silhouette, flow[0], flow[1], cv2.INTER_LINEAR)
-    found = cv2.remap(view.part, flow[0], flow[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    found = look_up(view.part, flow, cv2.INTER_NEAREST)
     return laid.astype(np.float32), body & (seen > 0.7) & (person > 127) & (found == part)
 
 

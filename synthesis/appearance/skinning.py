@@ -178,10 +178,7 @@ class Skin:
             (H, W) float32 in [0, 1] twice, 1 where it is surely another part; where parts meet nothing is sure. Where
             the second is 1, it is moreover a part that is not here: the middle of a leg where no leg is near.
         """
-        found, deep = (
-            cv2.remap(plane, flow[0], flow[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-            for plane in closest
-        )
+        found, deep = (look_up(plane, flow, cv2.INTER_NEAREST) for plane in closest)
         belongs = np.take_along_axis(self.share, found[None].astype(np.intp), 0)[0]
         total = self.share.sum(0)
         other = np.clip((0.4 - belongs / np.maximum(total, _NOBODY)) / 0.3, 0, 1)
@@ -313,6 +310,14 @@ class Skin:
     def _enlarge(self, planes: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """(C, rows, columns) → (C, H, W)."""
         return np.stack([cv2.resize(plane.astype(np.float32), self._shape) for plane in planes])
+
+
+def look_up(
+    plane: npt.NDArray[np.uint8], flow: npt.NDArray[np.float32], interpolation: int = cv2.INTER_LINEAR
+) -> npt.NDArray[np.uint8]:
+    """(h, w) or (h, w, C) where (2, H, W) leads, its edge repeated beyond it: (H, W) or (H, W, C)."""
+    found = cv2.remap(plane, flow[0], flow[1], interpolation, borderMode=cv2.BORDER_REPLICATE)
+    return found.astype(np.uint8, copy=False)
 
 
 def _weights(near: Floats, pieces: list[_Piece], region: int) -> Floats:
