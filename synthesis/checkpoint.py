@@ -89,9 +89,13 @@ def forget_checkpoints(folder: Path) -> None:
 
 
 def forget_parts(folder: Path) -> None:
-    """Remove temporary files that a killed process could not."""
-    for part in folder.glob(".*.part.*"):
-        part.unlink(missing_ok=True)
+    """Remove temporary files that a killed process could not: our own, and those safetensors writes to itself."""
+    for pattern in (
+        ".*.part.*",
+        ".tmp*",
+    ):  # safetensors from 0.8 on renames a ".tmp" and six letters to our name
+        for part in folder.glob(pattern):
+            part.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from dataset.errors import ModelError
@@ -224,7 +224,8 @@ def snapshots(root: Path) -> list[int]:
 def save_weights(path: Path, state: dict[str, Tensor]) -> str:
     """Write tensors atomically as safetensors and return the file's SHA-256."""
     with atomic_path(path) as temporary:
-        save_file({key: value.contiguous() for key, value in state.items()}, temporary)
+        # Through memory: from 0.8 on, what safetensors writes by itself may be read by its owner only.
+        temporary.write_bytes(save({key: value.contiguous() for key, value in state.items()}))
     return sha256_file(path)
 
 

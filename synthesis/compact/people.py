@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from dataset.errors import SynthesisError
-from dataset.files import atomic_path, sha256_file, write_json
+from dataset.files import sha256_file, write_json
 from synthesis.appearance.gathering import gather
 from synthesis.checkpoint import Position, find_checkpoint, forget_checkpoints, put_tensors, read_checkpoint
 from synthesis.compact.stage import GALLERY, CompactStage
 from synthesis.config import SynthesisConfig
+from synthesis.model import save_weights
 from synthesis.pairs import FramePairBatch, Material, draw_pair
 from synthesis.recording import Prepared, Report, prepare
 from synthesis.runner import Books, Runner
@@ -128,10 +128,8 @@ def train_base(
     weights = {f"generator.{key}": value for key, value in stage.average.state_dict().items()}
     weights |= {f"discriminator.{key}": value for key, value in stage.discriminator.state_dict().items()}
     target = out / "compact_base.safetensors"
-    with atomic_path(target) as temporary:
-        save_file({key: value.half().contiguous() for key, value in weights.items()}, temporary)
     facts = {
-        "sha256": sha256_file(target),
+        "sha256": save_weights(target, {key: value.half() for key, value in weights.items()}),
         "steps": position.done,
         "seconds": round(position.seconds),
     } | identity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import subprocess
@@ -22,10 +23,12 @@ from synthesis.checkpoint import (
     PREVIOUS,
     Position,
     find_checkpoint,
+    forget_parts,
     put_tensors,
     read_checkpoint,
     save_checkpoint,
 )
+from synthesis.model import save_weights
 from synthesis.train import prepare_all, train
 
 
@@ -248,3 +251,19 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_room_lets_the_run_go_on(
     assert 1 <= read_checkpoint(out / CHECKPOINT).position.done < 5
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     assert train([recording], out, small_config(steps=5), subject="dancer").steps == 5
+
+
+def test_what_killed_writing_left_behind_is_removed(tmp_path):
+    # The first is the name that we give a file until it is whole, the second the one safetensors gives.
+    left = [tmp_path / f".checkpoint.{os.getpid()}.part.safetensors", tmp_path / ".tmpGWpUwJ"]
+    kept = [tmp_path / CHECKPOINT, tmp_path / "log.jsonl"]
+    for path in left + kept:
+        path.touch()
+    forget_parts(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_a_model_may_be_read_by_whom_the_user_lets_read(tmp_path):
+    (tmp_path / "plain").touch()
+    save_weights(tmp_path / "generator.safetensors", {"weight": torch.zeros(3)})
+    assert (tmp_path / "generator.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
