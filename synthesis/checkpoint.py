@@ -89,13 +89,11 @@ def forget_checkpoints(folder: Path) -> None:
 
 
 def forget_parts(folder: Path) -> None:
-    """Remove temporary files that a killed process could not: our own, and those safetensors writes to itself."""
-    for pattern in (
-        ".*.part.*",
-        ".tmp*",
-    ):  # safetensors from 0.8 on renames a ".tmp" and six letters to our name
-        for part in folder.glob(pattern):
-            part.unlink(missing_ok=True)
+    """Remove temporary files that a killed process could not."""
+    # From 0.8 on safetensors writes to a name of its own as well, before it takes ours.
+    ours, of_safetensors = ".*.part.*", ".tmp*"
+    for part in [*folder.glob(ours), *folder.glob(of_safetensors)]:
+        part.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
