@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dataset.errors import ModelError
 
 _FIELDS = {"step", "exp_avg", "exp_avg_sq", "lower"}
-_CHUNK = 1 << 17  # numbers worked on at a time, so that every intermediate stays in the processor's cache
+_CHUNK = 1 << 18  # numbers worked on at a time, so that every intermediate stays in the processor's cache
 
 
 class SplitAdam(torch.optim.Optimizer):
@@ -43,6 +43,7 @@ class SplitAdam(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps})
         every = (parameter for group in self.param_groups for parameter in group["params"])
         self._numbers: dict[Tensor, int] = {parameter: number for number, parameter in enumerate(every)}
+        self._parts: dict[Tensor, tuple[tuple[int, ...], list[tuple[Tensor, ...]]]] = {}
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.dtype != torch.bfloat16:
@@ -71,34 +72,43 @@ class SplitAdam(torch.optim.Optimizer):
     def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
         if parameter.grad is None:
             return
-        weights = _flat(parameter)
-        gradient = _flat(parameter.grad, like=parameter)
         state = self.state[parameter]
         if not state:
+            weights = _flat(parameter)
             state["step"] = torch.zeros((), device=weights.device)
             state["exp_avg"] = torch.zeros_like(weights)
             state["exp_avg_sq"] = torch.zeros_like(weights)
             state["lower"] = torch.zeros_like(weights, dtype=torch.int16)
         state["step"] += 1
-        size = min(_CHUNK, len(weights))
-        buffers = [torch.empty(size, device=weights.device) for _ in range(4)]
+        size = min(_CHUNK, parameter.numel())
+        buffers = [torch.empty(size, device=parameter.device) for _ in range(4)]
         noise = self._noise(parameter, int(state["step"]), size)
-        for start in range(0, len(weights), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            high, low = weights[part], state["lower"][part]
+        gradients = _flat(parameter.grad, like=parameter).split(_CHUNK)
+        for gradient, (high, low, mean, square) in zip(gradients, self._views(parameter), strict=True):
             whole, g, m, v = (buffer[: len(high)] for buffer in buffers)
             join_halves(high, low, whole)
-            g.copy_(gradient[part])
-            m.copy_(state["exp_avg"][part])
-            v.copy_(state["exp_avg_sq"][part])
+            g.copy_(gradient)
+            m.copy_(mean)
+            v.copy_(square)
             torch._fused_adam_(
                 [whole], [g], [m], [v], [], [state["step"]],
                 lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1], weight_decay=0.0,
                 eps=group["eps"], amsgrad=False, maximize=False,
             )  # fmt: skip
-            state["exp_avg"][part] = m
-            round_at_random(v, noise[: len(high)], state["exp_avg_sq"][part])
+            mean.copy_(m)
+            round_at_random(v, noise[: len(high)], square)
             split_halves(whole, high, low, g.view(torch.int32))
+
+    def _views(self, parameter: Tensor) -> list[tuple[Tensor, ...]]:
+        """Weights, lower halves, exp_avg and exp_avg_sq, part by part; cut anew where they lie elsewhere."""
+        state = self.state[parameter]
+        every = (_flat(parameter), state["lower"], state["exp_avg"], state["exp_avg_sq"])
+        place = tuple(one.data_ptr() for one in every)
+        kept = self._parts.get(parameter)
+        if kept is None or kept[0] != place:
+            views = list(zip(*(one.split(_CHUNK) for one in every), strict=True))
+            kept = self._parts[parameter] = (place, views)
+        return kept[1]
 
     def _noise(self, parameter: Tensor, step: int, size: int) -> Tensor:
         """(size,) int32 in [0, 65536), another for each parameter and step, and the same when a run is resumed."""
@@ -133,7 +143,7 @@ class SplitAdam(torch.optim.Optimizer):
 def join_halves(high: Tensor, low: Tensor, out: Tensor) -> None:
     """Write to `out` the float32 numbers with the bf16 `high` as upper and the int16 `low` as lower half."""
     bits = out.view(torch.int32)
-    bits.copy_(high.view(torch.int16)).bitwise_left_shift_(16).add_(low.to(torch.int32))
+    torch.add(low, bits.copy_(high.view(torch.int16)), alpha=1 << 16, out=bits)
 
 
 def split_halves(whole: Tensor, high: Tensor, low: Tensor, space: Tensor) -> None:

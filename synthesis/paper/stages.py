@@ -119,11 +119,11 @@ def perceptual_loss(config: SynthesisConfig, device: torch.device) -> Perceptual
 
 
 def _gains_by_winograd(layer: nn.Module) -> TypeGuard[nn.Conv2d]:
-    """Whether Winograd's filtering is quicker: 256 channels to 512 and more (`tests/benchmarks/paper_parts.py`)."""
+    """Whether Winograd's filtering is quicker: from 256 channels on (`tests/benchmarks/paper_parts.py`)."""
     if not isinstance(layer, nn.Conv2d) or (layer.kernel_size, layer.padding) != ((3, 3), (1, 1)):
         return False
     on_cpu = (layer.weight.device.type, layer.weight.dtype) == ("cpu", torch.bfloat16)
-    return on_cpu and layer.in_channels >= 256 and layer.out_channels >= 512
+    return on_cpu and min(layer.in_channels, layer.out_channels) >= 256
 
 
 class GeneratorStage:

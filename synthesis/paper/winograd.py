@@ -3,7 +3,8 @@
 Four neighbouring pixels of the output take 36 products for each pair of channels; in another basis 16 are enough:
 pixels, in tiles of 4×4 that overlap by half, and weights are spread to 16 numbers each, multiplied number by number
 (16 matrix products over the channels), and gathered to 2×2 pixels. The backward pass goes the same way back, each
-change of basis transposed. Every change of basis is one small matrix product, of which each sum is rounded once.
+change of basis transposed. Pixels change their basis by additions along one axis after the other, all else by one small
+matrix product, of which each sum is rounded once.
 
 With pictures and weights in bf16 the result is off by 0.5 % of its size, where the plain order of the sum has 0.2 %.
 """
@@ -51,9 +52,28 @@ def spread_weights(weight: Tensor, out: Tensor | None = None) -> Tensor:
 
 
 def spread_pixels(x: Tensor) -> Tensor:
-    """(B, C, H + 2, W + 2), padded, with even H and W → (16, tiles, C)."""
-    tiles = x.permute(0, 2, 3, 1).unfold(1, 4, 2).unfold(2, 4, 2).permute(4, 5, 0, 1, 2, 3)
-    return (_PIXELS.to(x) @ tiles.reshape(16, -1)).view(16, -1, x.shape[1])
+    """(B, C, H + 2, W + 2), padded, with even H and W → (16, tiles, C).
+
+    By sums and differences down and then across, since copying overlapping tiles for a matrix product takes longer.
+    """
+    pixels = x.permute(0, 2, 3, 1)
+    batch, height, width, channels = pixels.shape
+    rows = pixels.new_empty(4, batch, height // 2 - 1, width, channels)
+    _sums(pixels, 1, rows)
+    spread = pixels.new_empty(4, 4, batch, height // 2 - 1, width // 2 - 1, channels)
+    _sums(rows, 3, spread.transpose(0, 1))
+    return spread.view(16, -1, channels)
+
+
+def _sums(x: Tensor, axis: int, out: Tensor) -> None:
+    """The change of basis along one axis, from tiles of four pixels that overlap by half to the four parts of `out`."""
+    count = x.shape[axis] // 2 - 1
+    first, second = (x.narrow(axis, start, 2 * count).unflatten(axis, (count, 2)) for start in (0, 2))
+    a, b, c, d = (pair.select(axis + 1, place) for pair in (first, second) for place in (0, 1))
+    torch.sub(a, c, out=out[0])
+    torch.add(b, c, out=out[1])
+    torch.sub(c, b, out=out[2])
+    torch.sub(b, d, out=out[3])
 
 
 def gather(products: Tensor, size: tuple[int, int, int]) -> Tensor:
@@ -90,7 +110,7 @@ def convolve(x: Tensor, spread: Tensor) -> Tensor:
     bands = _bands(batch, height, width, spread)
     if len(bands) == 1:
         return gather(torch.bmm(spread_pixels(x), spread.transpose(1, 2)), (batch, height, width))
-    y = x.new_empty(batch, spread.shape[1], height, width).to(memory_format=torch.channels_last)
+    y = x.new_empty(batch, height, width, spread.shape[1]).permute(0, 3, 1, 2)
     for start, stop in bands:
         y[:, :, start:stop] = convolve(x[:, :, start : stop + 2], spread)
     return y
@@ -102,7 +122,7 @@ def input_gradient(dy: Tensor, spread: Tensor) -> Tensor:
     bands = _bands(batch, height, width, spread)
     if len(bands) == 1:
         return gather_pixels(torch.bmm(spread_output(dy), spread), (batch, height, width))
-    dx = dy.new_empty(batch, spread.shape[2], height + 2, width + 2).to(memory_format=torch.channels_last)
+    dx = dy.new_empty(batch, height + 2, width + 2, spread.shape[2]).permute(0, 3, 1, 2)
     for start, stop in bands:
         part = input_gradient(dy[:, :, start:stop], spread)
         if start:  # a band reaches two rows into the one before
