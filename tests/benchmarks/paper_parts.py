@@ -25,7 +25,7 @@ SIZES = {
     "VGG19 conv4_2": (512, 512, 32),
     "VGG19 conv5_1": (512, 512, 16),
     "VGG19 conv3_2": (256, 256, 64),
-    "VGG19 conv2_2": (128, 128, 128),  # not replaced: nothing is gained
+    "VGG19 conv2_2": (128, 128, 128),  # not replaced: on two threads nothing is gained
 }
 
 
