@@ -227,7 +227,9 @@ def mean_difference(made: Tensor, real: Tensor) -> Tensor:
 
 
 def _absolute_sum(x: Tensor) -> Tensor:
-    """Sum of absolute values, a float32 scalar; in parts whose float32 copies stay in the processor's cache."""
+    """Sum of absolute values, a float32 scalar; on a CPU in parts whose float32 copies stay in its cache."""
+    if x.device.type != "cpu":
+        return x.abs().sum(dtype=torch.float32)
     lasting = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
     flat = (x.permute(0, 2, 3, 1) if lasting else x).reshape(-1)
     return torch.stack([part.abs().float().sum() for part in flat.split(_SUMMED)]).sum()
