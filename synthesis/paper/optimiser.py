@@ -43,7 +43,6 @@ class SplitAdam(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps})
         every = (parameter for group in self.param_groups for parameter in group["params"])
         self._numbers: dict[Tensor, int] = {parameter: number for number, parameter in enumerate(every)}
-        self._parts: dict[Tensor, tuple[tuple[int, ...], list[tuple[Tensor, ...]]]] = {}
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.dtype != torch.bfloat16:
@@ -72,19 +71,26 @@ class SplitAdam(torch.optim.Optimizer):
     def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
         if parameter.grad is None:
             return
+        weights = _flat(parameter)
         state = self.state[parameter]
         if not state:
-            weights = _flat(parameter)
             state["step"] = torch.zeros((), device=weights.device)
             state["exp_avg"] = torch.zeros_like(weights)
             state["exp_avg_sq"] = torch.zeros_like(weights)
             state["lower"] = torch.zeros_like(weights, dtype=torch.int16)
         state["step"] += 1
-        size = min(_CHUNK, parameter.numel())
-        buffers = [torch.empty(size, device=parameter.device) for _ in range(4)]
+        size = min(_CHUNK, len(weights))
+        buffers = [torch.empty(size, device=weights.device) for _ in range(4)]
         noise = self._noise(parameter, int(state["step"]), size)
-        gradients = _flat(parameter.grad, like=parameter).split(_CHUNK)
-        for gradient, (high, low, mean, square) in zip(gradients, self._views(parameter), strict=True):
+        every = (
+            _flat(parameter.grad, like=parameter),
+            weights,
+            state["lower"],
+            state["exp_avg"],
+            state["exp_avg_sq"],
+        )
+        parts = zip(*(one.split(_CHUNK) for one in every), strict=True)
+        for gradient, high, low, mean, square in parts:
             whole, g, m, v = (buffer[: len(high)] for buffer in buffers)
             join_halves(high, low, whole)
             g.copy_(gradient)
@@ -98,17 +104,6 @@ class SplitAdam(torch.optim.Optimizer):
             mean.copy_(m)
             round_at_random(v, noise[: len(high)], square)
             split_halves(whole, high, low, g.view(torch.int32))
-
-    def _views(self, parameter: Tensor) -> list[tuple[Tensor, ...]]:
-        """Weights, lower halves, exp_avg and exp_avg_sq, part by part; cut anew where they lie elsewhere."""
-        state = self.state[parameter]
-        every = (_flat(parameter), state["lower"], state["exp_avg"], state["exp_avg_sq"])
-        place = tuple(one.data_ptr() for one in every)
-        kept = self._parts.get(parameter)
-        if kept is None or kept[0] != place:
-            views = list(zip(*(one.split(_CHUNK) for one in every), strict=True))
-            kept = self._parts[parameter] = (place, views)
-        return kept[1]
 
     def _noise(self, parameter: Tensor, step: int, size: int) -> Tensor:
         """(size,) int32 in [0, 65536), another for each parameter and step, and the same when a run is resumed."""
